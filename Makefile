@@ -1,0 +1,43 @@
+# Two commands do all the set-up on a fresh Debian or Ubuntu with Rust and make:
+#   make demo    installs a virtual machine in front of your eyes
+#   make test    runs everything
+.PHONY: build demo test lint bench fuzz setup-demo setup-test setup-bench clean
+
+# The binary, where cargo leaves it: the target is named in .cargo/config.toml.
+TARGET := $(shell rustc -vV | sed -n 's/^host: //p')
+BINARY := target/$(TARGET)/release/pxego
+
+# Tests make network namespaces, which takes root: only they run with it, not cargo.
+ifneq ($(shell id -u),0)
+export CARGO_TARGET_$(shell echo $(TARGET) | tr 'a-z-' 'A-Z_')_RUNNER = sudo -E
+endif
+
+build:
+	cargo build --release
+	@echo "built $(BINARY)"
+
+demo: setup-demo build
+	demo/run.sh $(BINARY)
+
+test: setup-test lint
+	cargo build --release
+	cargo test --lib --bins --tests
+
+lint:
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+
+bench: setup-bench
+	cargo build --release
+	cargo bench
+
+# Every fuzz target for SECONDS each; needs `cargo install cargo-fuzz`.
+SECONDS ?= 60
+fuzz:
+	tests/fuzz/run.sh $(SECONDS)
+
+setup-demo setup-test setup-bench: setup-%:
+	demo/setup.sh $*
+
+clean:
+	cargo clean
