@@ -1,0 +1,77 @@
+//! Install images, read in place: nothing is mounted, unpacked or mapped.
+//!
+//! A file on an image is a [`FileData`]: where its bytes lie in the image file. It is read with `pread`, or sent
+//! with `sendfile`; never through `mmap`, which turns a pulled stick into SIGBUS.
+#![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)]
+
+mod cursor;
+mod error;
+mod foreign;
+mod index;
+mod iso9660;
+mod joliet;
+mod limits;
+mod links;
+mod read_at;
+mod rock_ridge;
+mod tree;
+mod volume;
+mod walk;
+
+pub use error::{Foreign, ImageError, Problem, Warning};
+pub use read_at::{Extent, FileData, FileReader, ImageFile, ReadAt};
+pub use tree::IsoImage;
+
+/// What a path of a tree leads to, symbolic links followed.
+#[derive(Clone)]
+pub enum Node {
+    /// A regular file.
+    File(File),
+    /// A directory; [`FileTree::list`] tells what is in it.
+    Directory,
+}
+
+/// A regular file of a tree.
+#[derive(Clone)]
+pub struct File {
+    /// Its bytes.
+    pub data: FileData,
+    /// When it was last changed, in seconds since 1970; 0 when the image does not say.
+    pub modified: u64,
+}
+
+/// One name in a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The name as the image spells it; any bytes but `/` and NUL.
+    pub name: Vec<u8>,
+    /// Whether it leads to a directory.
+    pub is_directory: bool,
+    /// Length of a file in bytes; 0 for directories.
+    pub len: u64,
+    /// When it was last changed, in seconds since 1970; 0 when the image does not say.
+    pub modified: u64,
+}
+
+/// A read-only tree of files.
+///
+/// Paths have no leading, trailing or doubled `/` and no `.` or `..`; the empty path is the root. Symbolic links are
+/// followed inside the tree and never leave it.
+pub trait FileTree: Send + Sync {
+    /// What stands at `path`, spelled exactly so.
+    fn find(&self, path: &[u8]) -> Option<Node>;
+
+    /// What stands at `path`, upper and lower case taken as equal (ASCII) where the exact spelling finds nothing.
+    fn find_any_case(&self, path: &[u8]) -> Option<Node>;
+
+    /// The entries of the directory at `path`, sorted by name.
+    fn list(&self, path: &[u8]) -> Option<Vec<Entry>>;
+
+    /// The file at `path`, if one is there.
+    fn file(&self, path: &[u8]) -> Option<File> {
+        match self.find(path)? {
+            Node::File(file) => Some(file),
+            Node::Directory => None,
+        }
+    }
+}
