@@ -1,0 +1,42 @@
+//! Files out of the packages on an image.
+//!
+//! An image often holds what its own menus do not use: `pxelinux.0` lies in an RPM beside thousands of others. It is
+//! read where it is, through the decompressor, and only the wanted files are ever in memory.
+//!
+//! Supported: RPM 3 and 4 with a cpio payload that is plain, gzip, xz, lzma or zstd. Left out on purpose: bzip2 (no
+//! release that we boot packs its loaders with it), delta RPMs, files of 4 GiB and more, signatures (the image is
+//! verified as a whole).
+//!
+//! Never panics on any input: see `tests/fuzz/checks/rpm.rs`.
+#![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)]
+
+mod compression;
+mod cpio;
+mod error;
+mod file_name;
+pub mod rpm;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use error::PackageError;
+pub use file_name::FileName;
+
+/// How much may come out of one package. Passing a limit is an error, never a short result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest single file, in bytes.
+    pub file_bytes: u64,
+    /// All wanted files together, in bytes.
+    pub total_bytes: u64,
+    /// What the whole payload may decompress to, in bytes, whether it is wanted or not.
+    pub payload_bytes: u64,
+}
+
+impl Default for Limits {
+    /// 16 MiB, 64 MiB and 512 MiB: a hundred times what a syslinux package holds, and seconds of work at most.
+    fn default() -> Self {
+        Self { file_bytes: 16 << 20, total_bytes: 64 << 20, payload_bytes: 512 << 20 }
+    }
+}

@@ -1,0 +1,203 @@
+//! Packages made by `rpmbuild`, sound and damaged.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+use std::collections::BTreeMap;
+
+use super::rpm::Package;
+use super::testing::{Recipe, build, syslinux_files};
+use super::{Limits, PackageError};
+use crate::image::FileData;
+
+/// Every payload that rpmbuild of Debian 12 writes and that we read.
+const PAYLOADS: [&str; 7] =
+    ["w9.gzdio", "w2.xzdio", "w6T2.xzdio", "w6.lzdio", "w3.zstdio", "w19.zstdio", "w.ufdio"];
+
+fn recipe<'a>(payload: &'a str, files: &'a [(String, Vec<u8>)]) -> Recipe<'a> {
+    Recipe { name: "syslinux-tftpboot", version: "6.04", release: "0.20.el9", payload, files }
+}
+
+fn is_loader(name: &str) -> bool {
+    name.ends_with(".0") || name.ends_with(".c32")
+}
+
+fn extract(rpm: Vec<u8>) -> Result<BTreeMap<String, Vec<u8>>, PackageError> {
+    Package::open(&FileData::from_bytes(rpm))?.extract(&is_loader, Limits::default())
+}
+
+/// PXELINUX as the syslinux packages lay it out, and some files that are not wanted.
+fn layout() -> Vec<(String, Vec<u8>)> {
+    let mut files = Vec::new();
+    for (name, bytes) in syslinux_files() {
+        files.push((format!("usr/share/syslinux/{name}"), bytes.clone()));
+        files.push((format!("tftpboot/{name}"), bytes));
+    }
+    files.push(("usr/share/doc/syslinux/README".to_owned(), b"read me\n".repeat(1000)));
+    files.push(("usr/share/doc/syslinux/empty.c32".to_owned(), Vec::new()));
+    files
+}
+
+#[test]
+fn every_payload_gives_the_files_byte_for_byte() {
+    let files = layout();
+    let expected: BTreeMap<_, _> = files.iter().filter(|(name, _)| is_loader(name)).cloned().collect();
+    assert!(expected.len() > 100, "pxelinux and syslinux-common are installed");
+    for payload in PAYLOADS {
+        let data = FileData::from_bytes(build(&recipe(payload, &files)));
+        let package = Package::open(&data).unwrap();
+        assert_eq!(package.full_name(), "syslinux-tftpboot-6.04-0.20.el9.noarch", "{payload}");
+        let found = package.extract(&is_loader, Limits::default()).unwrap();
+        assert!(found == expected, "{payload}: {:?}", found.keys());
+    }
+}
+
+#[test]
+fn bzip2_is_named_in_the_error() {
+    let rpm = build(&recipe("w9.bzdio", &[("tftpboot/pxelinux.0".to_owned(), vec![1; 100])]));
+    let error = extract(rpm).unwrap_err();
+    assert!(error.to_string().contains("bzip2"), "{error}");
+}
+
+#[test]
+fn hard_links_all_get_the_bytes() {
+    // Only the last of the links carries the bytes, as cpio(5) has it and rpmbuild writes it.
+    let files = [("a/one.0".to_owned(), b"linked".to_vec()), ("a/two.0".to_owned(), b"linked".to_vec())];
+    let mut archive = Vec::new();
+    for (index, (name, bytes)) in files.iter().enumerate() {
+        let body: &[u8] = if index == 1 { bytes } else { b"" };
+        archive.extend(newc(name, body, 7, 2, body.len() as u64));
+    }
+    archive.extend(newc("TRAILER!!!", b"", 0, 1, 0));
+    let found = super::cpio::extract(&archive[..], &|_| true, Limits::default()).unwrap();
+    assert_eq!(found, files.clone().into_iter().collect());
+    let found = super::cpio::extract(&archive[..], &|name| name == "a/one.0", Limits::default()).unwrap();
+    assert_eq!(found, files.into_iter().take(1).collect(), "the bytes come with a link that is not wanted");
+}
+
+/// One cpio entry, written from cpio(5).
+fn newc(name: &str, body: &[u8], inode: u32, links: u32, size: u64) -> Vec<u8> {
+    let mut entry = format!(
+        "070701{inode:08x}{:08x}{:08x}{:08x}{links:08x}{:08x}{size:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}",
+        0o100_644,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        name.len() + 1,
+        0
+    )
+    .into_bytes();
+    entry.extend(name.bytes());
+    entry.push(0);
+    entry.resize(entry.len().next_multiple_of(4), 0);
+    entry.extend(body);
+    entry.resize(entry.len().next_multiple_of(4), 0);
+    entry
+}
+
+#[test]
+fn an_archive_that_promises_too_much_is_refused() {
+    let limits = Limits { file_bytes: 10, total_bytes: 15, payload_bytes: 2000 };
+    let trailer = newc("TRAILER!!!", b"", 0, 1, 0);
+    let two = [newc("a", &[1; 10], 1, 1, 10), newc("b", &[1; 10], 2, 1, 10), trailer.clone()].concat();
+    let unwanted = [newc("skip", &[1; 2000], 1, 1, 2000), trailer.clone()].concat();
+    let long_name = [newc(&"n".repeat(5000), b"", 1, 1, 0), trailer].concat();
+    let cases: [(&str, Vec<u8>, &str); 6] = [
+        ("file too large", newc("a", &[1; 11], 1, 1, 11), "limit of 10"),
+        ("4 GiB promised, nothing there", newc("a", b"", 1, 1, 0xffff_ffff), "limit of 2000"),
+        ("two files over the total", two, "limit of 15"),
+        ("unwanted bytes count", unwanted, "limit of 2000"),
+        ("a name of 5000 bytes", long_name, "out of bounds"),
+        ("no trailer", newc("a", &[1; 10], 1, 1, 10), "damaged payload"),
+    ];
+    for (name, archive, expected) in cases {
+        let error = super::cpio::extract(&archive[..], &|name| name != "skip", limits).unwrap_err();
+        assert!(error.to_string().contains(expected), "{name}: {error}");
+    }
+}
+
+#[test]
+fn a_payload_that_unpacks_to_too_much_is_stopped() {
+    // 3 MiB of zeros pack to a few hundred bytes.
+    let rpm = build(&recipe("w9.gzdio", &[("tftpboot/zeros".to_owned(), vec![0; 3 << 20])]));
+    assert!(rpm.len() < 100_000);
+    let package = Package::open(&FileData::from_bytes(rpm)).unwrap();
+    let limits = Limits { payload_bytes: 1 << 20, ..Limits::default() };
+    let error = package.extract(&is_loader, limits).unwrap_err();
+    assert!(matches!(error, PackageError::TooLarge { limit: 0x10_0000, .. }), "{error}");
+}
+
+#[test]
+fn what_is_not_a_package_says_so() {
+    let cases: [(&str, &[u8], &str); 4] = [
+        ("empty", b"", "ends inside its headers"),
+        ("a zip file", b"PK\x03\x04....", "not an RPM package: it begins with [50, 4b, 03, 04]"),
+        ("only a lead", &[[0xed, 0xab, 0xee, 0xdb].as_slice(), &[0; 92]].concat(), "ends inside its headers"),
+        ("no header after the lead", &[[0xed, 0xab, 0xee, 0xdb].as_slice(), &[0; 200]].concat(), "no header"),
+    ];
+    for (name, bytes, expected) in cases {
+        let error = extract(bytes.to_vec()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{name}: {error}");
+    }
+}
+
+#[test]
+fn damaged_payloads_are_errors_and_never_wrong_bytes() {
+    let mut noise = 0x2545_f491_u32;
+    let mut next = || {
+        noise ^= noise << 13;
+        noise ^= noise >> 17;
+        noise ^= noise << 5;
+        noise
+    };
+    let body: Vec<u8> = (0..6000).map(|_| (next() % 7) as u8 + b'a').collect();
+    let files = [("tftpboot/pxelinux.0".to_owned(), body.clone())];
+    for payload in PAYLOADS {
+        let rpm = build(&recipe(payload, &files));
+        let sound = extract(rpm.clone()).unwrap();
+        assert_eq!(sound["tftpboot/pxelinux.0"], body);
+        // The payload is the tail: 6000 bytes of 2.8 bits each.
+        let tail = rpm.len() - 1500;
+        assert!(extract(rpm[..tail].to_vec()).is_err(), "{payload}: cut off");
+        for round in 0..60 {
+            let mut broken = rpm.clone();
+            let at = tail + next() as usize % 1000;
+            broken[at] ^= 1 << (next() % 8);
+            let result = extract(broken);
+            // Without a checksum in the format a flipped bit is a different file: nothing can be said then.
+            if !matches!(payload, "w.ufdio" | "w6.lzdio") && !payload.contains("zst") {
+                assert!(result.is_err(), "{payload}, round {round}: a flipped bit went unseen");
+            }
+        }
+    }
+}
+
+#[test]
+fn flipped_bits_anywhere_never_panic() {
+    let files = [("tftpboot/pxelinux.0".to_owned(), b"0123456789".repeat(30))];
+    for payload in PAYLOADS {
+        let rpm = build(&recipe(payload, &files));
+        for at in 0..rpm.len() {
+            let mut broken = rpm.clone();
+            broken[at] ^= 0x81;
+            let _ = extract(broken);
+        }
+    }
+}
+
+/// As many empty gzip members as fit: each costs time, none gives a byte.
+#[test]
+fn packed_bytes_that_unpack_to_nothing_come_to_an_end() {
+    let rpm = build(&recipe("w9.gzdio", &[("tftpboot/pxelinux.0".to_owned(), vec![1; 100])]));
+    let magic = [0x1f, 0x8b, 8];
+    let payload = rpm.windows(3).rposition(|bytes| bytes == magic).unwrap();
+    // An empty member: header, one final block of no bytes, checksum and length (RFC 1952 §2.3, RFC 1951 §3.2.4).
+    let empty = b"\x1f\x8b\x08\0\0\0\0\0\0\xff\x03\0\0\0\0\0\0\0\0\0";
+    let bomb = [&rpm[..payload], &empty.repeat(10_000)].concat();
+    let package = Package::open(&FileData::from_bytes(bomb)).unwrap();
+    let limits = Limits { payload_bytes: 100_000, ..Limits::default() };
+    let error = package.extract(&is_loader, limits).unwrap_err();
+    assert!(error.to_string().contains("more packed bytes"), "{error}");
+}
