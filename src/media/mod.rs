@@ -1,0 +1,21 @@
+//! What is on this image?
+//!
+//! [`recognise`] tells the family, the release and where the installer's files are; [`find_loaders`] tells what of the
+//! image can be a machine's first program; [`embedded`] holds what stands in when the image has nothing.
+//!
+//! The families are rows of one table, [`family::FAMILIES`]; a later family is one more row.
+#![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)]
+
+pub mod embedded;
+pub mod family;
+mod identity;
+mod loaders;
+mod paths;
+mod recognise;
+#[cfg(test)]
+mod tests;
+pub mod treeinfo;
+
+pub use family::{Arguments, Family};
+pub use loaders::{BiosLoader, BiosSource, Loaders, UefiArch, UefiKind, UefiLoader, find_loaders};
+pub use recognise::{GrubVerb, Media, Medium, NotInstallable, grub_verb, recognise};
