@@ -1,0 +1,5 @@
+//! One record for each machine.
+
+mod registry;
+
+pub use registry::{Machine, Registry};
