@@ -1,0 +1,252 @@
+#![allow(clippy::arithmetic_side_effects)]
+
+use super::*;
+
+const T0: Duration = Duration::ZERO;
+
+fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+/// A transfer to a client that is never waited for less than a second.
+fn start(size: u64, block_len: u16, window: u16, has_options: bool) -> (Transfer, Step) {
+    let terms = Terms { block_len, window, has_options, ..Terms::default() };
+    Transfer::start(size, &terms, T0)
+}
+
+/// A transfer of `blocks` full blocks (and the empty one that ends it) with a window of `window`, already under way.
+fn under_way(blocks: u64, window: u16) -> Transfer {
+    let (mut transfer, first) = start(blocks * 512, 512, window, true);
+    assert_eq!(first, Step::OptionAck);
+    assert_eq!(transfer.on_ack(0, T0), Step::Blocks(1..=u64::from(window).min(blocks + 1)));
+    transfer
+}
+
+#[test]
+fn t01_without_options_the_first_block_comes_at_once() {
+    let (transfer, first) = start(1000, 512, 1, false);
+    assert_eq!(first, Step::Blocks(1..=1));
+    assert_eq!((transfer.extent(1), transfer.extent(2)), ((0, 512), (512, 488)));
+}
+
+#[test]
+fn t10_data_wait_for_the_acknowledgement_of_the_options() {
+    let (mut transfer, _) = start(1000, 512, 1, true);
+    assert_eq!(transfer.on_ack(1, T0), Step::Wait);
+    assert_eq!(transfer.on_ack(0, T0), Step::Blocks(1..=1));
+}
+
+#[test]
+fn t11_an_error_after_the_options_is_a_probe() {
+    let (mut transfer, _) = start(1000, 512, 1, true);
+    assert_eq!(transfer.on_error(b"User aborted the transfer"), Step::Ended(Ending::Probe));
+}
+
+#[test]
+fn t41_an_error_in_the_middle_ends_it_with_the_clients_words() {
+    let mut transfer = under_way(10, 1);
+    assert_eq!(transfer.on_error(b"disk full"), Step::Ended(Ending::Refused("disk full".into())));
+}
+
+#[test]
+fn t14_a_repeated_acknowledgement_sends_nothing() {
+    let mut transfer = under_way(10, 1);
+    assert_eq!(transfer.on_ack(1, T0), Step::Blocks(2..=2));
+    for _ in 0..5 {
+        assert_eq!(transfer.on_ack(1, T0), Step::Wait);
+    }
+    assert_eq!(transfer.on_ack(2, T0), Step::Blocks(3..=3));
+}
+
+#[test]
+fn t15_an_old_acknowledgement_is_ignored() {
+    let mut transfer = under_way(10, 4);
+    assert_eq!(transfer.on_ack(4, T0), Step::Blocks(5..=8));
+    assert_eq!(transfer.on_ack(3, T0), Step::Wait);
+    assert_eq!(transfer.on_ack(0, T0), Step::Wait);
+}
+
+#[test]
+fn t16_an_acknowledgement_of_what_was_not_sent_is_ignored() {
+    let mut transfer = under_way(10, 4);
+    assert_eq!(transfer.on_ack(5, T0), Step::Wait);
+    assert_eq!(transfer.on_ack(u16::MAX, T0), Step::Wait);
+}
+
+#[test]
+fn t17_a_window_whose_first_block_was_lost_is_sent_again_once() {
+    let mut transfer = under_way(10, 4);
+    assert_eq!(transfer.on_ack(0, T0), Step::Blocks(1..=4));
+    assert_eq!(transfer.on_ack(0, T0), Step::Wait);
+    assert_eq!(transfer.on_ack(0, T0), Step::Wait);
+    assert_eq!(transfer.on_ack(4, T0), Step::Blocks(5..=8));
+    assert_eq!(transfer.on_ack(4, T0), Step::Blocks(5..=8));
+}
+
+#[test]
+fn t18_an_acknowledgement_within_the_window_goes_on_from_there() {
+    let mut transfer = under_way(10, 4);
+    assert_eq!(transfer.on_ack(2, T0), Step::Blocks(3..=6));
+}
+
+#[test]
+fn t19_waits_double_and_end() {
+    let mut transfer = under_way(10, 1);
+    let (mut now, mut waits) = (T0, Vec::new());
+    let ending = loop {
+        let wait = transfer.deadline() - now;
+        waits.push(wait.as_secs());
+        assert_eq!(transfer.on_time(transfer.deadline() - Duration::from_millis(1)), Step::Wait);
+        now = transfer.deadline();
+        match transfer.on_time(now) {
+            Step::Blocks(blocks) => assert_eq!(blocks, 1..=1),
+            Step::Ended(ending) => break ending,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(waits, [1, 2, 4, 8, 8, 8]);
+    assert_eq!(ending, Ending::Silent);
+}
+
+#[test]
+fn t19_a_client_may_ask_for_a_longer_wait() {
+    let (mut transfer, _) = Transfer::start(
+        1000,
+        &Terms { has_options: true, patience: Patience::Asked(seconds(5)), ..Terms::default() },
+        T0,
+    );
+    assert_eq!(transfer.deadline(), seconds(5));
+    assert_eq!(transfer.on_time(seconds(5)), Step::OptionAck);
+    assert_eq!(transfer.deadline(), seconds(13));
+}
+
+#[test]
+fn t21_a_multiple_of_the_block_length_ends_with_an_empty_block() {
+    let mut transfer = under_way(2, 1);
+    assert_eq!(transfer.on_ack(1, T0), Step::Blocks(2..=2));
+    assert_eq!(transfer.on_ack(2, T0), Step::Blocks(3..=3));
+    assert_eq!(transfer.extent(3), (1024, 0));
+    assert_eq!(transfer.on_ack(3, T0), Step::Ended(Ending::Done));
+    assert_eq!(transfer.confirmed(), 1024);
+    let (empty, first) = start(0, 512, 1, false);
+    assert_eq!((first, empty.extent(1)), (Step::Blocks(1..=1), (0, 0)));
+}
+
+#[test]
+fn t22_a_missing_last_acknowledgement_is_no_failure() {
+    let (mut transfer, _) = start(100, 512, 1, false);
+    let mut now = T0;
+    let ending = loop {
+        now += seconds(10);
+        if let Step::Ended(ending) = transfer.on_time(now) {
+            break ending;
+        }
+    };
+    assert_eq!(ending, Ending::Unconfirmed);
+}
+
+#[test]
+fn t24_a_rolled_over_zero_is_not_the_acknowledgement_of_the_options() {
+    let (mut transfer, _) = start(8 * 70_000, 8, 4, true);
+    assert_eq!(transfer.on_ack(0, T0), Step::Blocks(1..=4));
+    for base in (4..65_532).step_by(4) {
+        assert_eq!(transfer.on_ack(low_bits(base), T0), Step::Blocks(base + 1..=base + 4));
+    }
+    assert_eq!(transfer.on_ack(low_bits(65_532), T0), Step::Blocks(65_533..=65_536));
+    assert_eq!(transfer.on_ack(0, T0), Step::Blocks(65_537..=65_540));
+    assert_eq!(low_bits(65_537), 1);
+}
+
+/// A small generator (xorshift64*), so that a failure can be repeated.
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self, below: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) % below
+    }
+}
+
+/// Sends a file of `blocks` blocks over a wire that loses and doubles packets, to a client written after RFC 7440 §4.
+/// Returns how often each block was sent.
+fn over_a_bad_wire(seed: u64, blocks: u64, window: u16, loss: u64) -> Vec<u32> {
+    let mut chance = Chance(seed | 1);
+    let size = blocks * 8 - 3;
+    let (mut transfer, _) = start(size, 8, window, true);
+    let mut now = T0;
+    let mut sent = vec![0_u32; blocks as usize + 1];
+    // The client's side: the last block it has in order, and how many of the window have come.
+    let (mut has, mut in_window) = (0_u64, 0_u64);
+    let mut acks = vec![0_u16];
+    for _ in 0..2_000_000 {
+        let step = match acks.pop() {
+            Some(_) if chance.next(100) < loss => continue,
+            Some(ack) => {
+                if chance.next(100) < loss {
+                    acks.push(ack);
+                }
+                transfer.on_ack(ack, now)
+            }
+            None => {
+                now = transfer.deadline();
+                transfer.on_time(now)
+            }
+        };
+        match step {
+            Step::Ended(ending) => {
+                assert!(
+                    matches!(ending, Ending::Done | Ending::Unconfirmed),
+                    "{ending:?} with {has} of {blocks}"
+                );
+                assert_eq!(has, blocks, "seed {seed}");
+                return sent;
+            }
+            Step::Blocks(range) => {
+                assert!(range.end() - range.start() < u64::from(window), "beyond the window");
+                let mut gap = false;
+                for block in range {
+                    sent[block as usize] += 1;
+                    if chance.next(100) < loss {
+                        continue;
+                    }
+                    if block == has + 1 {
+                        (has, in_window) = (block, in_window + 1);
+                        gap = false;
+                        if in_window == u64::from(window) || block == blocks {
+                            acks.insert(0, low_bits(block));
+                            in_window = 0;
+                        }
+                    } else if !gap {
+                        gap = true;
+                        acks.insert(0, low_bits(has));
+                        in_window = 0;
+                    }
+                }
+            }
+            Step::OptionAck => acks.insert(0, 0),
+            Step::Wait => {}
+        }
+    }
+    panic!("seed {seed} does not end");
+}
+
+#[test]
+fn t23_a_clean_wire_carries_every_block_once_and_rolls_over() {
+    for window in [1, 4, 64] {
+        assert!(
+            over_a_bad_wire(1, 200_000, window, 0)[1..].iter().all(|count| *count == 1),
+            "window {window}"
+        );
+    }
+}
+
+#[test]
+fn a_bad_wire_delays_and_breaks_nothing() {
+    for seed in 1..=60 {
+        for window in [1, 2, 4, 16, 64] {
+            over_a_bad_wire(seed, 150, window, 5);
+        }
+    }
+}
