@@ -1,0 +1,21 @@
+//! The only folder that touches sockets, interfaces and the clock.
+#![allow(clippy::disallowed_methods)]
+
+pub mod address;
+pub mod clock;
+mod datagram;
+mod epoll;
+pub mod http;
+pub mod iface;
+pub mod invocation;
+mod netlink;
+mod packet_filter;
+mod port_owner;
+pub mod ports;
+pub mod privilege;
+pub mod random;
+pub mod raw;
+pub mod signals;
+pub mod state;
+mod sys;
+pub mod tftp;

@@ -1,0 +1,360 @@
+use super::table::MAX_PER_CLIENT;
+use super::*;
+use crate::content::Body;
+use crate::content::networks::Networks;
+use crate::image::{Extent, FileData, ImageFile};
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Where the machine is: not where the server is, which answers nobody in its own name.
+const MACHINE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
+/// Serves one file of 1,000 bytes, a directory, and what is added.
+#[derive(Default)]
+struct Shelf(Option<Content>);
+
+impl Library for Shelf {
+    fn find(&self, request: &Request<'_>) -> Found {
+        match request.name {
+            b"file" => Found::Content(Content::from_bytes(vec![7_u8; 1000], Role::Kernel, 0)),
+            b"added" => self.0.clone().map_or(Found::Missing, Found::Content),
+            b"directory" => Found::Directory(Vec::new()),
+            _ => Found::Missing,
+        }
+    }
+}
+
+struct Ear(Mutex<Sender<String>>);
+
+impl Observer for Ear {
+    fn started(&self, _: Ipv4Addr, _: Protocol, name: &[u8], role: Role) {
+        let text = format!("{} {role:?} begins", String::from_utf8_lossy(name));
+        let _ = self.0.lock().unwrap().send(text);
+    }
+
+    fn ended(&self, transfer: &Transfer<'_>) {
+        let name = String::from_utf8_lossy(transfer.name);
+        let text = format!("{name} {:?} {} {:?}", transfer.role, transfer.sent, transfer.outcome);
+        let _ = self.0.lock().unwrap().send(text);
+    }
+}
+
+/// A server on the loopback, and a client's socket. Stopped when dropped.
+struct Bench {
+    port: SocketAddr,
+    client: UdpSocket,
+    heard: Receiver<String>,
+    stop: Stop,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self::with(false, Shelf::default())
+    }
+
+    fn with(single_port: bool, shelf: Shelf) -> Self {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = socket.local_addr().unwrap();
+        let client = machine(MACHINE);
+        let stop = Stop::new().unwrap();
+        let (tell, heard) = channel();
+        let config = TftpConfig {
+            networks: Networks::local(Ipv4Addr::LOCALHOST, 8),
+            interface: None,
+            mtu: 1500,
+            single_port,
+            roll_over: RollOver::ToZero,
+        };
+        let stopped = stop.clone();
+        let thread = thread::spawn(move || {
+            let library: Arc<dyn Library> = Arc::new(shelf);
+            let observer: Arc<dyn Observer> = Arc::new(Ear(Mutex::new(tell)));
+            serve(&socket, &config, &library, &observer, &stopped).unwrap();
+        });
+        Self { port, client, heard, stop, thread: Some(thread) }
+    }
+
+    fn ask(&self, name: &[u8], mode: &str, options: &[(&str, &str)]) {
+        self.client.send_to(&tftp::read_request(name, mode, options), self.port).unwrap();
+    }
+
+    fn received(&self) -> (Vec<u8>, SocketAddr) {
+        let mut buffer = [0; 2048];
+        let (len, from) = self.client.recv_from(&mut buffer).unwrap();
+        (buffer[..len].to_vec(), from)
+    }
+
+    fn error_code(&self) -> u16 {
+        match Packet::parse(&self.received().0) {
+            Ok(Packet::Error { code, .. }) => code,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn hears(&self, expected: &str) {
+        assert_eq!(self.heard.recv_timeout(DEADLINE).unwrap(), expected);
+    }
+}
+
+fn machine(address: Ipv4Addr) -> UdpSocket {
+    let socket = UdpSocket::bind((address, 0)).unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    socket
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.stop.set();
+        let _ = self.thread.take().unwrap().join();
+    }
+}
+
+#[test]
+fn t26_a_file_comes_from_one_port_that_is_its_own() {
+    let bench = Bench::new();
+    bench.ask(b"/file", "octet", &[]);
+    let (first, port) = bench.received();
+    assert_eq!(first.len(), 4 + 512);
+    assert_ne!(port, bench.port);
+    bench.client.send_to(&tftp::ack(1), port).unwrap();
+    let (second, again) = bench.received();
+    assert_eq!((second.len(), again), (4 + 488, port));
+    bench.client.send_to(&tftp::ack(2), port).unwrap();
+    bench.hears("file Kernel begins");
+    bench.hears("file Some(Kernel) 1000 Done");
+}
+
+#[test]
+fn t27_a_stranger_is_sent_away_and_the_transfer_goes_on() {
+    let bench = Bench::new();
+    bench.ask(b"file", "octet", &[]);
+    let (_, port) = bench.received();
+    let stranger = machine(MACHINE);
+    stranger.send_to(&tftp::ack(1), port).unwrap();
+    let mut buffer = [0; 100];
+    let (len, _) = stranger.recv_from(&mut buffer).unwrap();
+    assert!(matches!(Packet::parse(&buffer[..len]), Ok(Packet::Error { code: 5, .. })));
+    bench.client.send_to(&tftp::ack(1), port).unwrap();
+    assert_eq!(bench.received().0[..4], [0, 3, 0, 2]);
+}
+
+#[test]
+fn t13_a_request_that_is_repeated_at_once_opens_no_second_transfer() {
+    let bench = Bench::new();
+    bench.ask(b"file", "octet", &[("tsize", "0")]);
+    bench.ask(b"file", "octet", &[("tsize", "0")]);
+    let (first, port) = bench.received();
+    assert_eq!(first, b"\0\x06tsize\x001000\0");
+    bench.client.send_to(&tftp::ack(0), port).unwrap();
+    // A second OACK would come before this.
+    assert_eq!(bench.received().0[..4], [0, 3, 0, 1]);
+}
+
+#[test]
+fn t12_a_probe_and_then_the_file_from_the_same_client() {
+    let bench = Bench::new();
+    bench.ask(b"file", "octet", &[("tsize", "0"), ("blksize", "1468"), ("windowsize", "4")]);
+    let (_, port) = bench.received();
+    bench.client.send_to(b"\0\x05\0\x08User aborted the transfer\0", port).unwrap();
+    bench.hears("file Some(Kernel) 0 Probe");
+    bench.ask(b"file", "octet", &[("blksize", "1468"), ("windowsize", "4")]);
+    let (oack, port) = bench.received();
+    assert_eq!(oack, b"\0\x06blksize\x001468\0windowsize\x004\0");
+    bench.client.send_to(&tftp::ack(0), port).unwrap();
+    assert_eq!(bench.received().0.len(), 4 + 1000);
+}
+
+#[test]
+fn t29_t30_t34_t36_what_cannot_be_served_is_refused_at_once() {
+    let bench = Bench::new();
+    for (request, code) in [
+        (tftp::read_request(b"nothing", "octet", &[]), 1),
+        (tftp::read_request(b"directory", "octet", &[]), 1),
+        (tftp::read_request(b"../etc/passwd", "octet", &[]), 2),
+        (tftp::read_request(br"a\..\..\b", "octet", &[]), 2),
+        (tftp::read_request(b"file", "mail", &[]), 4),
+        (b"\0\x02file\0octet\0".to_vec(), 2),
+    ] {
+        bench.client.send_to(&request, bench.port).unwrap();
+        assert_eq!(bench.error_code(), code, "{request:?}");
+    }
+    for _ in 0..50 {
+        bench.ask(b"nothing", "octet", &[]);
+        assert_eq!(bench.error_code(), 1);
+    }
+}
+
+#[test]
+fn t28_an_error_is_never_answered() {
+    let bench = Bench::new();
+    bench.client.send_to(b"\0\x05\0\0x\0", bench.port).unwrap();
+    bench.ask(b"nothing", "octet", &[]);
+    // The answer to the second packet is the first that comes.
+    assert_eq!(bench.error_code(), 1);
+    bench.hears("nothing None 0 Missing");
+}
+
+/// Asks for `file` and acknowledges its options, if `is_honest`. Returns the opcode of the answer.
+fn ask_from(client: &UdpSocket, bench: &Bench, is_honest: bool) -> u8 {
+    let request = tftp::read_request(b"file", "octet", &[("blksize", "1468")]);
+    client.send_to(&request, bench.port).unwrap();
+    let mut buffer = [0; 600];
+    let (_, port) = client.recv_from(&mut buffer).unwrap();
+    let opcode = buffer[1];
+    if is_honest && opcode == 6 {
+        client.send_to(&tftp::ack(0), port).unwrap();
+        client.recv(&mut buffer).unwrap();
+    }
+    opcode
+}
+
+#[test]
+fn t46_s11_one_client_too_many_transfers_is_told_so() {
+    let bench = Bench::new();
+    let clients: Vec<_> = (0..=MAX_PER_CLIENT).map(|_| machine(MACHINE)).collect();
+    let opcodes: Vec<u8> = clients.iter().map(|client| ask_from(client, &bench, true)).collect();
+    // Each has its second and last block out, which is no reason to keep others waiting.
+    assert!(opcodes.iter().all(|opcode| *opcode == 6), "{opcodes:?}");
+
+    let content = Content::from_bytes(vec![1_u8; 100_000], Role::Kernel, 0);
+    let bench = Bench::with(false, Shelf(Some(content)));
+    for (number, client) in clients.iter().enumerate() {
+        client.send_to(&tftp::read_request(b"added", "octet", &[]), bench.port).unwrap();
+        let mut buffer = [0; 600];
+        let (_, port) = client.recv_from(&mut buffer).unwrap();
+        if number < MAX_PER_CLIENT {
+            client.send_to(&tftp::ack(1), port).unwrap();
+            client.recv(&mut buffer).unwrap();
+        } else {
+            assert_eq!(buffer[..4], [0, 5, 0, 0], "busy");
+        }
+    }
+    // Somebody else is not concerned.
+    assert_eq!(ask_from(&machine(Ipv4Addr::new(127, 0, 0, 3)), &bench, true), 6);
+}
+
+#[test]
+fn s11_who_is_never_heard_gives_way_the_oldest_first() {
+    let bench = Bench::new();
+    let clients: Vec<_> = (0..120).map(|_| machine(MACHINE)).collect();
+    for client in &clients {
+        assert_eq!(ask_from(client, &bench, false), 6);
+    }
+    for _ in 0..120 - MAX_PER_CLIENT {
+        bench.hears("file Some(Kernel) 0 Probe");
+    }
+    // The last ones are still there: their acknowledgement brings the first block.
+    let last = &clients[119];
+    last.send_to(&tftp::read_request(b"file", "octet", &[("tsize", "0")]), bench.port).unwrap();
+    assert_eq!(ask_from(&machine(Ipv4Addr::new(127, 0, 0, 3)), &bench, true), 6);
+}
+
+#[test]
+fn t26_one_port_for_all_serves_many_at_once() {
+    let bench = Bench::with(true, Shelf::default());
+    let clients: Vec<_> = (0..5).map(|_| machine(MACHINE)).collect();
+    for client in &clients {
+        client.send_to(&tftp::read_request(b"file", "octet", &[("blksize", "600")]), bench.port).unwrap();
+    }
+    let mut buffer = [0; 2048];
+    for (block, len) in [(0, 0), (1, 600), (2, 400)] {
+        for client in &clients {
+            let (got, from) = client.recv_from(&mut buffer).unwrap();
+            assert_eq!(from, bench.port);
+            if block > 0 {
+                assert_eq!((&buffer[..4], got), (&[0, 3, 0, block][..], 4 + len));
+            }
+            client.send_to(&tftp::ack(u16::from(block)), bench.port).unwrap();
+        }
+    }
+    for _ in &clients {
+        bench.hears("file Kernel begins");
+    }
+    for _ in &clients {
+        bench.hears("file Some(Kernel) 1000 Done");
+    }
+    bench.ask(b"nothing", "octet", &[]);
+    assert_eq!(bench.received().1, bench.port);
+}
+
+#[test]
+fn s20_a_source_that_shrinks_ends_in_an_error_and_no_byte_is_made_up() {
+    let path = std::env::temp_dir().join(format!("pxego-shrinks-{}", std::process::id()));
+    let bytes: Vec<u8> = (0..1_000_000_u32).map(|number| (number % 251) as u8).collect();
+    std::fs::write(&path, &bytes).unwrap();
+    let file = FileData::new(
+        Arc::new(ImageFile::open(&path).unwrap()),
+        [Extent { offset: 0, len: bytes.len() as u64 }],
+    );
+    let content = Content { body: Body::Image(file), role: Role::Initrd, modified: 0 };
+    let bench = Bench::with(false, Shelf(Some(content)));
+    bench.ask(b"added", "octet", &[("blksize", "1000")]);
+    let (_, port) = bench.received();
+    for block in 0_u16.. {
+        bench.client.send_to(&tftp::ack(block), port).unwrap();
+        if block == 99 {
+            std::fs::File::options().write(true).open(&path).unwrap().set_len(150_000).unwrap();
+        }
+        let (packet, _) = bench.received();
+        match Packet::parse(&packet) {
+            Ok(Packet::Data { payload, .. }) => {
+                let at = usize::from(block) * 1000;
+                assert!(payload == &bytes[at..at + 1000], "block {}", block + 1);
+            }
+            Ok(Packet::Error { code, message }) => {
+                assert_eq!(code, 0);
+                assert!(block >= 149, "too early, at {block}");
+                let text = String::from_utf8_lossy(message);
+                assert!(text.contains("the image has become shorter"), "{text}");
+                break;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    std::fs::remove_file(&path).unwrap();
+    bench.hears("added Initrd begins");
+    let text = bench.heard.recv_timeout(DEADLINE).unwrap();
+    assert!(text.contains("Failed"), "{text}");
+}
+
+/// Not a byte, every opcode with every length, and requests that are cut at every place: the server goes on.
+#[test]
+fn packets_of_every_length_and_opcode_are_borne() {
+    let bench = Bench::new();
+    let whole =
+        tftp::read_request(b"file", "octet", &[("tsize", "0"), ("blksize", "1408"), ("windowsize", "4")]);
+    let mut packets: Vec<Vec<u8>> = (0..whole.len()).map(|len| whole[..len].to_vec()).collect();
+    for opcode in (0..=20).chain([255, 256, 0x0100, 0x0500, 0xffff]) {
+        for len in (0..=40).chain([511, 512, 513, 1468, 1472]) {
+            let opcode: u16 = opcode;
+            for fill in [0, b'a', 0xff] {
+                packets.push([&opcode.to_be_bytes()[..], &vec![fill; len]].concat());
+            }
+        }
+    }
+    let strangers: Vec<_> = (0..16).map(|_| machine(Ipv4Addr::new(127, 0, 0, 9))).collect();
+    for (number, packet) in packets.iter().enumerate() {
+        strangers[number % strangers.len()].send_to(packet, bench.port).unwrap();
+        // The queue of a socket is not endless; now and then somebody is waited for.
+        if number % 50 == 0 {
+            assert_eq!(ask_from(&machine(MACHINE), &bench, true), 6, "after packet {number}");
+        }
+    }
+    assert_eq!(ask_from(&machine(MACHINE), &bench, true), 6);
+    // The same to the port of a transfer, from its own client: it stays what it is.
+    bench.ask(b"file", "octet", &[("tsize", "0")]);
+    let (_, port) = bench.received();
+    for packet in packets.iter().filter(|packet| !matches!(packet.get(..2), Some([0, 4 | 5]))) {
+        bench.client.send_to(packet, port).unwrap();
+        let other = machine(Ipv4Addr::new(127, 0, 0, 3));
+        assert_eq!(ask_from(&other, &bench, true), 6);
+    }
+    bench.client.send_to(&tftp::ack(0), port).unwrap();
+    assert_eq!(bench.received().0[..4], [0, 3, 0, 1]);
+}
