@@ -1,0 +1,359 @@
+//! From what the protocols did to what a person is told.
+
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::boot::boot_file::{BootFile, NoBoot};
+use crate::content::{Observer, Outcome, Protocol, Role, Transfer};
+use crate::dhcp::ladder::Rung;
+use crate::dhcp::reaction::{Ignored, Reaction, Reply, ReplyKind, Verdict};
+use crate::event::{Event, Step, What};
+use crate::machine::Registry;
+use crate::net::clock;
+use crate::ui::line::escape;
+use crate::wire::MacAddr;
+
+/// A line for every package would hide everything else; one for so many is enough to see that it goes on.
+const PACKAGES_PER_EVENT: u64 = 25;
+
+/// Most fetched loaders that wait to be learnt from.
+const EVENTS_KEPT: usize = 4096;
+
+/// Hears what happens, keeps the machines' records, and passes events on. Never blocks: an event that nobody takes
+/// away is dropped and counted.
+pub(super) struct Chronicle {
+    machines: Arc<Mutex<Registry>>,
+    events: SyncSender<Event>,
+    dropped: AtomicU64,
+    /// Machines that fetched their first program since somebody asked.
+    loaded: Mutex<Vec<MacAddr>>,
+}
+
+impl Chronicle {
+    /// A chronicle of `machines` that passes its events to `events`.
+    pub(super) fn new(machines: Arc<Mutex<Registry>>, events: SyncSender<Event>) -> Self {
+        Self { machines, events, dropped: AtomicU64::new(0), loaded: Mutex::default() }
+    }
+
+    /// Passes on an event of the server itself.
+    pub(super) fn tell(&self, what: What) {
+        self.send(None, None, what);
+    }
+
+    /// Passes on an event of a machine.
+    pub(super) fn tell_of(&self, mac: MacAddr, ip: Option<Ipv4Addr>, what: What) {
+        self.send(Some(mac), ip, what);
+    }
+
+    /// The machines that fetched a loader since the last call.
+    pub(super) fn take_loaded(&self) -> Vec<MacAddr> {
+        std::mem::take(&mut *self.loaded.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A machine of which we have heard uses an address that another server gave it.
+    pub(super) fn lives_at(&self, mac: MacAddr, ip: Ipv4Addr) {
+        let mut machines = self.machines();
+        if machines.by_mac(mac).is_some_and(|machine| machine.ip != Some(ip)) {
+            machines.bind(mac, ip, clock::unix_millis());
+        }
+    }
+
+    /// How many events nobody took.
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Passes on what the DHCP server did.
+    pub(super) fn reacted(&self, reaction: &Reaction) {
+        let client = &reaction.client;
+        match &reaction.verdict {
+            Verdict::Reply(reply) => {
+                self.discovered(reaction);
+                if let Some(rung) = reaction.rung {
+                    self.climbed(client.mac, rung);
+                }
+                self.replied(client.mac, reply);
+            }
+            Verdict::Check(address) => log::debug!("{}: is {address} in use?", client.mac),
+            Verdict::Ignored(Ignored::NoBoot(reason @ (NoBoot::NoLoader(_) | NoBoot::GrubWithoutHttp))) => {
+                if self.discovered(reaction) {
+                    let reason = nothing_to_boot(*reason);
+                    self.send(Some(client.mac), None, What::NothingToBoot { reason });
+                }
+            }
+            Verdict::Accepted(accepted) => log::info!("{}: {accepted}", client.mac),
+            Verdict::Ignored(reason @ (Ignored::PoolExhausted | Ignored::TooManyOffers)) => {
+                let reason = format!("{reason}; give more addresses with --range");
+                self.send(Some(client.mac), None, What::Refused { reason });
+            }
+            Verdict::Ignored(reason) => log::debug!("{}: {client} ignored: {reason}", client.mac),
+        }
+    }
+
+    fn climbed(&self, mac: MacAddr, rung: Rung) {
+        let what = match rung {
+            Rung::Next { ignored, next } => What::Adapting { ignored: ignored.key(), next: next.to_string() },
+            Rung::HttpRefused => What::Warning {
+                text: "it asks for HTTP boot and takes no offer: allow HTTP (not only HTTPS) in its firmware's network \
+                       settings, or let it boot by PXE"
+                    .to_owned(),
+            },
+        };
+        self.send(Some(mac), None, what);
+    }
+
+    /// Tells of a machine once for each program that asks in its name; whether it did.
+    fn discovered(&self, reaction: &Reaction) -> bool {
+        let client = &reaction.client;
+        let name = client.to_string();
+        let (is_new, ip) = {
+            let mut machines = self.machines();
+            let machine = machines.seen(client.mac, clock::unix_millis());
+            let is_new = machine.client != name;
+            machine.client.clone_from(&name);
+            (is_new, machine.ip)
+        };
+        if is_new {
+            let arch = client.arch.map(|arch| arch.to_string());
+            self.send(Some(client.mac), ip, What::Discovered { client: name, arch });
+        }
+        is_new
+    }
+
+    fn replied(&self, mac: MacAddr, reply: &Reply) {
+        match reply.kind {
+            ReplyKind::Offer | ReplyKind::ProxyOffer => {
+                let ip = Some(reply.yiaddr).filter(|ip| !ip.is_unspecified());
+                let boot_file = match &reply.boot_file {
+                    BootFile::Name(name) | BootFile::Url(name) => Some(name.clone()),
+                    BootFile::None(NoBoot::NotAsked) => None,
+                    BootFile::None(reason) => {
+                        let reason = nothing_to_boot(*reason);
+                        self.send(Some(mac), ip, What::NothingToBoot { reason });
+                        return;
+                    }
+                };
+                self.send(Some(mac), ip, What::Offered { boot_file });
+            }
+            ReplyKind::Ack | ReplyKind::Bootp => {
+                self.machines().bind(mac, reply.yiaddr, clock::unix_millis());
+                self.send(Some(mac), Some(reply.yiaddr), What::Leased);
+            }
+            ReplyKind::Nak => {
+                let reason = "the address it asked for is not for it; it will ask for another".to_owned();
+                self.send(Some(mac), None, What::Refused { reason });
+            }
+            ReplyKind::InformAck | ReplyKind::BootAck => log::debug!("{mac}: {}", reply.kind),
+        }
+    }
+
+    fn fetched(&self, transfer: &Transfer<'_>, role: Role) {
+        let name = String::from_utf8_lossy(transfer.name).into_owned();
+        let (protocol, bytes) = (transfer.protocol, transfer.sent);
+        let step = match role {
+            Role::Loader => Step::Loader,
+            Role::Menu => Step::Menu,
+            Role::Kernel => Step::Kernel,
+            Role::Initrd => Step::Initrd,
+            Role::Answer => return self.kickstart(transfer, &name),
+            Role::Metadata => Step::Metadata,
+            Role::Stage2 => Step::Stage2,
+            Role::Package => return self.package(transfer.peer, bytes),
+            Role::Other => return log::debug!("{}: {}, {bytes} bytes", transfer.peer, shown(transfer.name)),
+        };
+        let mac = {
+            let mut machines = self.machines();
+            machines.by_ip_mut(transfer.peer).map(|machine| {
+                if step == Step::Kernel {
+                    (machine.packages, machine.package_bytes) = (0, 0);
+                }
+                machine.mac
+            })
+        };
+        if let Some(mac) = mac.filter(|_| step == Step::Loader) {
+            let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+            // Whoever takes them away does so within a second.
+            if loaded.len() < EVENTS_KEPT {
+                loaded.push(mac);
+            }
+        }
+        self.send(mac, Some(transfer.peer), What::Fetched { step, name, bytes, protocol });
+    }
+
+    /// The secret in the name is for the machine alone: the event names the file only.
+    fn kickstart(&self, transfer: &Transfer<'_>, name: &str) {
+        let token = name.split('/').nth(1).unwrap_or_default();
+        let Some((mac, ip)) = self.machines().by_token(token).map(|machine| (machine.mac, machine.ip)) else {
+            return;
+        };
+        let what = What::Fetched {
+            step: Step::Kickstart,
+            name: "ks.cfg".into(),
+            bytes: transfer.sent,
+            protocol: transfer.protocol,
+        };
+        self.send(Some(mac), ip, what);
+        if ip != Some(transfer.peer) {
+            self.send(Some(mac), ip, What::Intruder { peer: transfer.peer });
+        }
+    }
+
+    fn package(&self, peer: Ipv4Addr, bytes: u64) {
+        let progress = self.machines().by_ip_mut(peer).map(|machine| {
+            machine.packages += 1;
+            machine.package_bytes += bytes;
+            (machine.mac, machine.packages, machine.package_bytes)
+        });
+        let Some((mac, count, bytes)) = progress else { return };
+        if count == 1 || count % PACKAGES_PER_EVENT == 0 {
+            self.send(Some(mac), Some(peer), What::Packages { count, bytes });
+        }
+    }
+
+    fn send(&self, mac: Option<MacAddr>, ip: Option<Ipv4Addr>, what: What) {
+        let event = Event { at_millis: clock::unix_millis(), mac, ip, what };
+        if let Err(TrySendError::Full(_)) = self.events.try_send(event) {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn machines(&self) -> MutexGuard<'_, Registry> {
+        self.machines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Chronicle {
+    fn started(&self, peer: Ipv4Addr, protocol: Protocol, name: &[u8], role: Role) {
+        log::debug!("{peer}: {protocol:?} {role:?} {} begins", shown(name));
+    }
+
+    fn ended(&self, transfer: &Transfer<'_>) {
+        let name = || String::from_utf8_lossy(transfer.name).into_owned();
+        let broken = |reason: &str| {
+            let mac = self.machines().by_ip(transfer.peer).map(|machine| machine.mac);
+            let (bytes, reason) = (transfer.sent, reason.to_owned());
+            self.send(mac, Some(transfer.peer), What::Broken { name: name(), bytes, reason });
+        };
+        match (&transfer.outcome, transfer.role) {
+            (Outcome::Done, Some(role)) => self.fetched(transfer, role),
+            (Outcome::Failed(reason), _) => broken(reason),
+            (
+                Outcome::Aborted(reason),
+                Some(Role::Loader | Role::Kernel | Role::Initrd | Role::Stage2 | Role::Answer),
+            ) => broken(reason),
+            // Optional files that are not there, probes, and browsers that go away are what every installer does.
+            (outcome, _) => log::debug!("{}: {} {outcome:?}", transfer.peer, shown(transfer.name)),
+        }
+    }
+}
+
+fn nothing_to_boot(reason: NoBoot) -> String {
+    match reason {
+        NoBoot::NoLoader(_) => format!("{reason}, neither on the image nor built in"),
+        _ => reason.to_string(),
+    }
+}
+
+/// A name from the wire, as a terminal may show it.
+fn shown(name: &[u8]) -> String {
+    escape(&String::from_utf8_lossy(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{Receiver, sync_channel};
+
+    const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 1]);
+    const MACHINE: Ipv4Addr = Ipv4Addr::new(192, 168, 100, 100);
+    const STRANGER: Ipv4Addr = Ipv4Addr::new(192, 168, 100, 7);
+    const TOKEN: &str = "00000000000000000000000000000abc";
+
+    fn chronicle() -> (Chronicle, Receiver<Event>) {
+        let mut machines = Registry::new(|| 0xabc);
+        machines.bind(MAC, MACHINE, 0);
+        let (events, received) = sync_channel(64);
+        (Chronicle::new(Arc::new(Mutex::new(machines)), events), received)
+    }
+
+    fn ends(chronicle: &Chronicle, peer: Ipv4Addr, name: &str, role: Option<Role>, outcome: Outcome) {
+        let transfer =
+            Transfer { peer, protocol: Protocol::Http, name: name.as_bytes(), role, sent: 1000, outcome };
+        chronicle.ended(&transfer);
+    }
+
+    /// What was told so far: whose it is, its key, and its facts.
+    fn told(received: &Receiver<Event>) -> Vec<String> {
+        let one = |event: Event| {
+            let mac = event.mac.map_or_else(|| "-".to_owned(), |mac| mac.to_string());
+            format!("{mac} {} {}", event.what.key(), event.what.sentence())
+        };
+        received.try_iter().map(one).collect()
+    }
+
+    #[test]
+    fn the_secret_of_a_kickstart_is_not_told() {
+        let (chronicle, received) = chronicle();
+        let name = format!("ks/{TOKEN}/ks.cfg");
+        ends(&chronicle, MACHINE, &name, Some(Role::Answer), Outcome::Done);
+        assert_eq!(told(&received), ["52:54:00:00:00:01 kickstart ks.cfg (1.0 kB, HTTP)"]);
+        ends(&chronicle, STRANGER, &name, Some(Role::Answer), Outcome::Done);
+        let told = told(&received);
+        assert!(told[1].contains("intruder") && told[1].contains("192.168.100.7"), "{told:?}");
+        assert!(told.iter().all(|text| !text.contains(TOKEN)), "{told:?}");
+    }
+
+    #[test]
+    fn packages_are_counted_from_the_kernel_on() {
+        let (chronicle, received) = chronicle();
+        for _ in 0..PACKAGES_PER_EVENT {
+            ends(&chronicle, MACHINE, "Packages/a.rpm", Some(Role::Package), Outcome::Done);
+        }
+        ends(&chronicle, MACHINE, "vmlinuz", Some(Role::Kernel), Outcome::Done);
+        ends(&chronicle, MACHINE, "Packages/a.rpm", Some(Role::Package), Outcome::Done);
+        assert_eq!(
+            told(&received),
+            [
+                "52:54:00:00:00:01 packages 1 fetched (1.0 kB)",
+                "52:54:00:00:00:01 packages 25 fetched (25.0 kB)",
+                "52:54:00:00:00:01 kernel vmlinuz (1.0 kB, HTTP)",
+                "52:54:00:00:00:01 packages 1 fetched (1.0 kB)",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_breaks_a_boot_is_told_and_what_every_installer_does_is_not() {
+        let (chronicle, received) = chronicle();
+        let aborted = || Outcome::Aborted("no answer".into());
+        ends(&chronicle, MACHINE, "vmlinuz", Some(Role::Kernel), aborted());
+        ends(
+            &chronicle,
+            STRANGER,
+            "a.rpm",
+            Some(Role::Package),
+            Outcome::Failed("input/output error".into()),
+        );
+        assert_eq!(
+            told(&received),
+            [
+                "52:54:00:00:00:01 broken vmlinuz after 1.0 kB: no answer",
+                "- broken a.rpm after 1.0 kB: input/output error",
+            ]
+        );
+        ends(&chronicle, MACHINE, "updates.img", None, Outcome::Missing);
+        ends(&chronicle, MACHINE, "vmlinuz", Some(Role::Kernel), Outcome::Probe);
+        ends(&chronicle, MACHINE, "a.rpm", Some(Role::Package), aborted());
+        assert!(told(&received).is_empty());
+    }
+
+    #[test]
+    fn events_that_nobody_takes_are_dropped_and_counted() {
+        let (events, _received) = sync_channel(1);
+        let chronicle = Chronicle::new(Arc::new(Mutex::new(Registry::new(|| 1))), events);
+        (0..3).for_each(|_| chronicle.tell(What::Stopping));
+        assert_eq!(chronicle.dropped(), 2);
+    }
+}

@@ -1,0 +1,94 @@
+//! What is started, joined and ended, in order.
+
+mod chronicle;
+mod claim;
+mod dhcp_loop;
+mod journal;
+mod knocks;
+mod offer;
+mod output;
+mod prepare;
+mod serve;
+mod solicited;
+mod sweep;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io::Write;
+use std::process::ExitCode;
+
+use crate::cli::{self, Command, UsageError};
+use crate::config::Config;
+use crate::ui;
+
+/// Exit code for a command line that cannot be understood.
+const WRONG_USE: u8 = 2;
+/// Exit code for a refusal to start.
+const REFUSED: u8 = 3;
+
+/// Why pxego does not start. The text names the cause and the next command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    text: String,
+    code: u8,
+}
+
+impl Refusal {
+    /// A refusal with this text, which begins with the cause and ends with what to do.
+    pub fn new(text: impl fmt::Display) -> Self {
+        Self { text: text.to_string(), code: REFUSED }
+    }
+
+    /// The same where the command line is at fault.
+    pub fn wrong_use(text: impl fmt::Display) -> Self {
+        Self { text: text.to_string(), code: WRONG_USE }
+    }
+}
+
+/// How a run that was started ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// By a signal: as it should.
+    Asked,
+    /// A part of it stopped working.
+    Broken,
+}
+
+/// The whole program: reads the arguments (the program's name left out), does what they ask, and says how it went.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let result = cli::parse(arguments).and_then(|command| match command {
+        Command::Print(text) => {
+            print(&text);
+            Ok(None)
+        }
+        Command::Version => {
+            print(&ui::version::text());
+            Ok(None)
+        }
+        Command::Serve(options) => Config::from_options(&options).map(Some),
+    });
+    match result {
+        Ok(None) => ExitCode::SUCCESS,
+        Ok(Some(config)) => match serve::run(&config) {
+            Ok(Ended::Asked) => ExitCode::SUCCESS,
+            Ok(Ended::Broken) => ExitCode::FAILURE,
+            Err(refusal) => {
+                complain(&refusal.text);
+                ExitCode::from(refusal.code)
+            }
+        },
+        Err(UsageError(text)) => {
+            complain(&text);
+            ExitCode::from(WRONG_USE)
+        }
+    }
+}
+
+/// To standard output; a reader that went away (`pxego --help | head`) is no error.
+fn print(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+}
+
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "pxego: {}", text.trim_end());
+}

@@ -1,0 +1,154 @@
+//! Which program each machine is offered first, with what there is.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::chronicle::Chronicle;
+use crate::boot::arch::Arch;
+use crate::boot::boot_file::{BootFile, BootInfo};
+use crate::boot::client::{Client, Firmware};
+use crate::boot::select::{self, FirstPrograms};
+use crate::content::catalog::Catalog;
+use crate::content::name::normalise;
+use crate::content::{Found, Library, Protocol, Request};
+use crate::event::What;
+use crate::media::embedded::{self, Role};
+use crate::media::{Loaders, UefiArch, UefiKind, UefiLoader};
+
+/// The first program for BIOS machines, as the catalogue names it.
+const PXELINUX: &str = "pxelinux.0";
+
+/// The first programs of an image, and those built in.
+pub(super) fn first_programs(loaders: &Loaders) -> FirstPrograms {
+    let bios = loaders.bios.iter().map(|_| (Arch::Bios, PXELINUX.to_owned()));
+    // EL6's GRUB 0.97 reads no grub.cfg and knows no Secure Boot; iPXE does the same and more.
+    let uefi = loaders.uefi.iter().filter(|loader| loader.kind == UefiKind::Grub2);
+    let uefi = uefi.map(|loader| (uefi_arch(loader.arch), loader.first().to_owned()));
+    let arches = |can: fn(&UefiLoader) -> bool| {
+        loaders.uefi.iter().filter(|loader| can(loader)).map(|loader| uefi_arch(loader.arch)).collect()
+    };
+    FirstPrograms {
+        image: bios.chain(uefi).collect(),
+        speaks_http: arches(|loader| loader.speaks_http),
+        knows_proxy: arches(|loader| loader.knows_proxy),
+        built_in: built_in(),
+        is_proxy: false,
+    }
+}
+
+fn built_in() -> BTreeMap<Arch, String> {
+    embedded::embedded().iter().map(|loader| (role_arch(loader.role), loader.name.to_owned())).collect()
+}
+
+fn uefi_arch(arch: UefiArch) -> Arch {
+    match arch {
+        UefiArch::X64 => Arch::X64Uefi,
+        UefiArch::Ia32 => Arch::Ia32Uefi,
+        UefiArch::Aa64 => Arch::Arm64Uefi,
+    }
+}
+
+fn role_arch(role: Role) -> Arch {
+    match role {
+        Role::Bios => Arch::Bios,
+        Role::X64 => Arch::X64Uefi,
+        Role::Arm64 => Arch::Arm64Uefi,
+    }
+}
+
+/// Knows what each client boots.
+pub(super) struct Offer {
+    catalog: Arc<Catalog>,
+    programs: FirstPrograms,
+    beside_another_server: FirstPrograms,
+    chronicle: Arc<Chronicle>,
+    /// Whether PXELINUX on the image was found to be unreadable, and that was said.
+    pxelinux_is_broken: AtomicBool,
+    /// Whether it was said that GRUB on the image does not know proxyDHCP.
+    grub_is_old: AtomicBool,
+}
+
+impl Offer {
+    /// What is offered from `catalog`, with these first programs.
+    pub(super) fn new(catalog: Arc<Catalog>, programs: FirstPrograms, chronicle: Arc<Chronicle>) -> Self {
+        Self {
+            catalog,
+            beside_another_server: programs.beside_another_server(),
+            programs,
+            chronicle,
+            pxelinux_is_broken: AtomicBool::new(false),
+            grub_is_old: AtomicBool::new(false),
+        }
+    }
+
+    fn choose(&self, client: &Client, programs: &FirstPrograms) -> BootFile {
+        let first = select::boot_file(self.catalog.site(), programs, client);
+        match &first {
+            BootFile::Name(name) if name == PXELINUX => match self.catalog.prepare_bios() {
+                Ok(()) => first,
+                Err(error) => self.without_pxelinux(client, &error),
+            },
+            _ => first,
+        }
+    }
+
+    /// Tells once that UEFI machines get another program than the image's, or one that will not find us.
+    fn tell_of_old_grub(&self, client: &Client) {
+        let Some(arch) = client.arch.filter(|arch| arch.is_uefi()) else { return };
+        let Some(file) = self.programs.image.get(&arch) else { return };
+        let is_pxe = client.firmware == Firmware::Pxe;
+        if !is_pxe
+            || self.programs.knows_proxy.contains(&arch)
+            || self.grub_is_old.swap(true, Ordering::Relaxed)
+        {
+            return;
+        }
+        let server = self.catalog.site().server;
+        let what = if self.programs.built_in.contains_key(&arch) {
+            "so UEFI machines get iPXE instead; those with Secure Boot on refuse it"
+        } else {
+            "and no iPXE is built in that could take its place"
+        };
+        self.chronicle.tell(What::Warning {
+            text: format!(
+                "GRUB on this image is too old for proxyDHCP: it asks the server that gave the address for its menu, {what}. \
+                 For those, have the other server say \"next-server {server}; filename {file}\", or put the machines and \
+                 this computer on a switch of their own"
+            ),
+        });
+    }
+
+    /// The built-in loader takes the place of PXELINUX, if there is one.
+    fn without_pxelinux(&self, client: &Client, error: &str) -> BootFile {
+        if !self.pxelinux_is_broken.swap(true, Ordering::Relaxed) {
+            self.chronicle.tell(What::Warning {
+                text: format!(
+                    "pxelinux.0 cannot be taken from the image: {error}. The image may be damaged: compare its \
+                     checksum with the publisher's"
+                ),
+            });
+        }
+        let mut programs = self.programs.clone();
+        programs.image.remove(&Arch::Bios);
+        select::boot_file(self.catalog.site(), &programs, client)
+    }
+}
+
+impl BootInfo for Offer {
+    fn boot_file(&self, client: &Client) -> BootFile {
+        self.choose(client, &self.programs)
+    }
+
+    fn proxy_boot_file(&self, client: &Client) -> BootFile {
+        self.tell_of_old_grub(client);
+        self.choose(client, &self.beside_another_server)
+    }
+
+    fn has_file(&self, name: &str) -> bool {
+        let Ok(name) = normalise(name.as_bytes()) else { return false };
+        let request = Request { name: &name, peer: Ipv4Addr::UNSPECIFIED, protocol: Protocol::Tftp };
+        matches!(self.catalog.find(&request), Found::Content(_))
+    }
+}

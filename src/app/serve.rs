@@ -1,0 +1,358 @@
+//! One run, from the configuration to the end.
+
+use std::collections::HashSet;
+use std::io;
+use std::net::Ipv4Addr;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::{Arc, Mutex, Weak};
+use std::thread::{self, Scope, ScopedJoinHandle};
+use std::time::Duration;
+
+use time::UtcOffset;
+
+use super::chronicle::Chronicle;
+use super::claim::{Claim, LastResort, Place};
+use super::dhcp_loop::{DhcpLoop, LinkAtStart};
+use super::offer::{self, Offer};
+use super::prepare::Prepared;
+use super::{Ended, Refusal, output};
+use crate::config::{Cidr, Config, LogForm};
+use crate::content::networks::Networks;
+use crate::content::{Library, Observer, Protocol};
+use crate::dhcp::ladder::Ladder;
+use crate::dhcp::lease::{LeaseRecord, LeaseState};
+use crate::dhcp::probe::ForeignServer;
+use crate::dhcp::server::{Server, ServerConfig};
+use crate::dhcp::subnet::SubnetConfig;
+use crate::dhcp::watch::Wish;
+use crate::dhcp::{Mode, Now};
+use crate::event::{Event, What};
+use crate::machine::Registry;
+use crate::net::http::{self, HttpConfig};
+use crate::net::iface::Interface;
+use crate::net::invocation::Invocation;
+use crate::net::signals::{self, ReportSignal, Stop};
+use crate::net::tftp::{self, TftpConfig};
+use crate::net::{clock, iface, random};
+use crate::wire::MacAddr;
+
+/// How long a lease lasts, in seconds: longer than any install, and a machine that stays renews it in time.
+const LEASE_SECS: u32 = 12 * 3600;
+
+/// Events that wait to be written; a terminal that was stopped with Ctrl-S holds up no machine.
+const EVENT_BACKLOG: usize = 4096;
+
+/// How long the last events may take to be written.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Nothing but the stop flag ends the waiting; poll(2) wants a number.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// Serves until it is told to stop.
+///
+/// # Errors
+/// Why it does not start; then nothing on this computer is changed.
+pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
+    // Only known while there is one thread.
+    let offset = UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC);
+    let report = ReportSignal::catch().map_err(cannot_start)?;
+    output::start_diagnostics(config.verbosity);
+    let invocation = Invocation::of_this_process();
+    let place = Place::choose(config, &invocation)?;
+    let prepared = Prepared::read(config)?;
+    place.check_privileges(&invocation)?;
+    let mac = ethernet_address(&place.interface)?;
+
+    let stop = Stop::new().map_err(cannot_start)?;
+    let last_resort = LastResort::default();
+    give_back_on_signals(&stop, last_resort.clone())?;
+    let mut claim = Claim::take(&place, config, &last_resort)?;
+
+    let (events, writer) = start_writer(config.log, offset)?;
+    let machines = Arc::new(Mutex::new(registry(&claim.restored)?));
+    let chronicle = Arc::new(Chronicle::new(machines.clone(), events));
+    let server_ip = place.addressing.server.address;
+    let programs = offer::first_programs(&prepared.loaders);
+    let has_link = has_link(&place.interface);
+    for text in oddities(&place, &prepared, &programs, has_link) {
+        chronicle.tell(What::Warning { text });
+    }
+    let site = prepared.site(server_ip, config.http_port);
+    let ready = What::Ready {
+        image: site.title.clone(),
+        server: server_ip,
+        pool: Some(place.addressing.pool),
+        url: site.url(Protocol::Http, ""),
+    };
+    let catalog = Arc::new(prepared.catalog(site, machines));
+    let link = LinkAtStart { is_there: has_link, is_fresh: !place.interface.up };
+    let ladder = std::mem::take(&mut claim.ladder);
+
+    let dhcp = DhcpLoop {
+        raw: claim.raw.clone(),
+        mac,
+        ip: server_ip,
+        server: dhcp_server(&place, config, mac, &claim.restored, ladder)?,
+        advice: advice(server_ip, &programs),
+        wish: config.dhcp,
+        http_port: config.http_port,
+        reply_delay: config.reply_delay,
+        report,
+        boot: Box::new(Offer::new(catalog.clone(), programs, chronicle.clone())),
+        tied: claim.tied().map_err(cannot_start)?,
+        journal: claim.journal,
+        address: claim.address.clone(),
+        chronicle: chronicle.clone(),
+        ready,
+        xid: random::bits().map_err(cannot_start)? as u32,
+    };
+    let library: Arc<dyn Library> = catalog;
+    let observer: Arc<dyn Observer> = chronicle.clone();
+    let tftp_config = tftp_config(&place, config);
+    let http_config = HttpConfig::new(networks(&place, config));
+    let result = thread::scope(|scope| {
+        let tftp = start(scope, "tftp", &stop, || {
+            tftp::serve(&claim.tftp, &tftp_config, &library, &observer, &stop)
+        });
+        let http = start(scope, "http", &stop, || {
+            http::serve(&claim.http, &http_config, &library, &observer, &stop)
+        });
+        let dhcp = start(scope, "dhcp", &stop, || Ok(dhcp.run(link, &stop)));
+        while !stop.wait(LONG) {}
+        let is_sound = [ended("tftp", tftp), ended("http", http)].iter().all(Option::is_some);
+        match ended("dhcp", dhcp) {
+            Some(Some(foreign)) => Err(not_alone(&foreign, &place, config.dhcp, &invocation)),
+            Some(None) if is_sound => Ok(Ended::Asked),
+            _ => Ok(Ended::Broken),
+        }
+    });
+    if result.is_ok() {
+        chronicle.tell(What::Stopping);
+    }
+    if let Err(error) = claim.address.restore() {
+        log::error!("{error}");
+    }
+    if chronicle.dropped() > 0 {
+        log::warn!("{} events were not written: the output was not read fast enough", chronicle.dropped());
+    }
+    drop((library, observer, chronicle));
+    // Whoever does not read our output does not keep us from ending.
+    let _ = writer.recv_timeout(LAST_WORDS);
+    result
+}
+
+fn cannot_start(error: io::Error) -> Refusal {
+    Refusal::new(format!("cannot start: {error}"))
+}
+
+fn ethernet_address(interface: &Interface) -> Result<MacAddr, Refusal> {
+    interface.mac.ok_or_else(|| Refusal::new(format!("{} has no Ethernet address", interface.name)))
+}
+
+fn give_back_on_signals(stop: &Stop, last_resort: LastResort) -> Result<(), Refusal> {
+    let give_back = move || {
+        if let Some(address) = last_resort.get().and_then(Weak::upgrade) {
+            // Nobody is left to be told.
+            let _ = address.restore();
+        }
+    };
+    signals::stop_on_signals(stop, give_back).map_err(cannot_start)
+}
+
+/// Starts the thread that writes events. It says when it has ended, which it does when nobody can send any more.
+fn start_writer(form: LogForm, offset: UtcOffset) -> Result<(SyncSender<Event>, Receiver<()>), Refusal> {
+    let (events, to_write) = mpsc::sync_channel(EVENT_BACKLOG);
+    let (done, is_done) = mpsc::sync_channel(1);
+    thread::Builder::new()
+        .name("events".into())
+        .spawn(move || {
+            output::write_events(&to_write, form, offset);
+            let _ = done.send(());
+        })
+        .map_err(cannot_start)?;
+    Ok((events, is_done))
+}
+
+/// The machines that have leases from earlier runs: one of them may be about to ask for its menu.
+fn registry(restored: &[LeaseRecord]) -> Result<Registry, Refusal> {
+    // Later it cannot fail any more.
+    random::bits().map_err(cannot_start)?;
+    let mut registry =
+        Registry::new(|| random::bits().unwrap_or_else(|error| panic!("/dev/urandom: {error}")));
+    let now = clock::unix_seconds();
+    for record in restored.iter().filter(|it| it.state == LeaseState::Bound && it.until > now) {
+        if let Some(mac) = record.identity.mac() {
+            registry.bind(mac, record.address, clock::unix_millis());
+        }
+    }
+    Ok(registry)
+}
+
+/// Whether there is a link now. Asked after the raw socket was opened: that tells of every change from then on.
+fn has_link(interface: &Interface) -> bool {
+    let now = iface::interfaces().unwrap_or_default();
+    now.iter().find(|it| it.name == interface.name).is_none_or(|it| it.carrier)
+}
+
+/// What a person should know before the first machine is switched on.
+fn oddities(
+    place: &Place,
+    prepared: &Prepared,
+    programs: &crate::boot::select::FirstPrograms,
+    has_link: bool,
+) -> Vec<String> {
+    let mut warnings = prepared.warnings.clone();
+    let name = &place.interface.name;
+    if !has_link {
+        warnings
+            .push(format!("{name} has no link. Plug in the cable and switch the other side on; pxego waits"));
+    }
+    if place.interface.wireless {
+        warnings
+            .push(format!("{name} is Wi-Fi: machines cannot boot over it, unless it is bridged to a cable"));
+    }
+    warnings.extend(overlap(place.addressing.server, name, &place.others));
+    let can_boot: HashSet<_> = programs.image.keys().chain(programs.built_in.keys()).collect();
+    for arch in [crate::boot::arch::Arch::Bios, crate::boot::arch::Arch::X64Uefi] {
+        if !can_boot.contains(&arch) {
+            warnings.push(format!(
+                "no loader for {arch} machines: the image has none, and none is built in (see \"pxego --version\")"
+            ));
+        }
+    }
+    warnings
+}
+
+/// An interface with the same network takes the answers to machines away, and a strict reverse path filter (`rp_filter` of
+/// Linux `ip-sysctl.rst`) throws what comes from them away.
+fn overlap(server: Cidr, name: &str, others: &[(String, Cidr)]) -> Option<String> {
+    let (other, network) = others.iter().find(|(_, other)| other.overlaps(server))?;
+    Some(format!(
+        "{other} has the network {network} too, which overlaps {server} of {name}: what machines are sent may leave there. \
+         Switch it off with \"sudo ip link set {other} down\" while pxego runs, or take another network with --address"
+    ))
+}
+
+fn dhcp_server(
+    place: &Place,
+    config: &Config,
+    mac: MacAddr,
+    restored: &[LeaseRecord],
+    ladder: Ladder,
+) -> Result<Server, Refusal> {
+    let addressing = &place.addressing;
+    let server_config = ServerConfig {
+        // Nobody is answered before that is settled.
+        mode: Mode::Full,
+        server_ip: addressing.server.address,
+        server_mac: mac,
+        local: SubnetConfig {
+            prefix_len: addressing.server.prefix,
+            first: addressing.pool.0,
+            last: addressing.pool.1,
+            // On a bench there is none, and one that does not exist makes installers wait for it.
+            router: None,
+        },
+        relayed: config.relayed.clone(),
+        set_aside: place.interface.ipv4.iter().map(|(address, _)| *address).collect(),
+        reservations: config.reservations.clone(),
+        dns: Vec::new(),
+        domain: None,
+        lease_secs: LEASE_SECS,
+        authoritative: false,
+        bootp: true,
+        check_addresses: true,
+    };
+    let now = Now { monotonic: Duration::ZERO, unix_secs: clock::unix_seconds() };
+    Server::new(server_config, restored, ladder, now).map_err(|error| {
+        Refusal::new(format!("{error}. Choose others with --address, --range and --reserve"))
+    })
+}
+
+/// What another DHCP server has to tell machines where ours is off.
+fn advice(server: Ipv4Addr, programs: &crate::boot::select::FirstPrograms) -> String {
+    let all = programs.built_in.iter().chain(&programs.image);
+    let files: std::collections::BTreeMap<_, _> = all.collect();
+    let files: Vec<String> = files.iter().map(|(arch, name)| format!("{name} for {arch}")).collect();
+    format!("tell your server: next-server {server}; boot file {}", files.join(", "))
+}
+
+/// Starts a part of the server. When it ends, however it does, everything ends.
+fn start<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    name: &str,
+    stop: &'scope Stop,
+    work: impl FnOnce() -> io::Result<T> + Send + 'scope,
+) -> io::Result<ScopedJoinHandle<'scope, io::Result<T>>> {
+    let started = thread::Builder::new().name(name.into()).spawn_scoped(scope, move || {
+        let result = panic::catch_unwind(AssertUnwindSafe(work));
+        stop.set();
+        result.unwrap_or_else(|_| Err(io::Error::other("it ended by a fault of its own, a bug")))
+    });
+    if started.is_err() {
+        stop.set();
+    }
+    started
+}
+
+/// What a part of the server came to; `None` when it broke, which is said.
+fn ended<T>(name: &str, part: io::Result<ScopedJoinHandle<'_, io::Result<T>>>) -> Option<T> {
+    let result = part.and_then(|thread| thread.join().unwrap_or_else(|_| Err(io::Error::other("a bug"))));
+    result.inspect_err(|error| log::error!("the {name} server stopped: {error}")).ok()
+}
+
+fn not_alone(foreign: &ForeignServer, place: &Place, wish: Wish, invocation: &Invocation) -> Refusal {
+    let name = &place.interface.name;
+    let server = place.addressing.server;
+    if let (true, Some(mac)) = (foreign.ip == server.address, foreign.mac) {
+        return Refusal::new(format!(
+            "{mac} on {name} uses {} already, perhaps another pxego. Switch it off, or take another address, such as \
+             --address 192.168.101.1/24",
+            server.address
+        ));
+    }
+    let found = format!("another DHCP server answers on {name}: {foreign}");
+    if matches!(wish, Wish::Full { .. }) {
+        return Refusal::new(format!(
+            "{found}. Two of them on one wire give machines wrong answers. Leave --dhcp full out, and pxego tells machines \
+             what to boot beside it; or unplug it; or, if you know better, type:\n\n    sudo {invocation} --force\n"
+        ));
+    }
+    Refusal::new(format!(
+        "{found}. Its machines could not reach {server}, which is another network. Take an address from it with\n\n    \
+         sudo dhclient {name}\n\nor put the machines and this computer on a switch of their own; then type:\n\n    \
+         sudo {invocation}\n"
+    ))
+}
+
+/// Whose machines are served.
+fn networks(place: &Place, config: &Config) -> Networks {
+    let server = place.addressing.server;
+    let relayed = config.relayed.iter().map(SubnetConfig::network).collect();
+    Networks { server: server.address, prefix: server.prefix, relayed }
+}
+
+fn tftp_config(place: &Place, config: &Config) -> TftpConfig {
+    TftpConfig {
+        networks: networks(place, config),
+        interface: Some(place.interface.name.clone()),
+        mtu: place.interface.mtu,
+        single_port: config.tftp_single_port,
+        roll_over: config.tftp_rollover,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn l22_another_interface_with_the_same_network_is_named() {
+        let cidr = |text: &str| text.parse::<Cidr>().expect("an address");
+        let others = [("wlan0".to_owned(), cidr("192.168.1.7/24")), ("usb0".to_owned(), cidr("10.0.0.1/8"))];
+        let text = overlap(cidr("192.168.1.9/25"), "eth0", &others).expect("it overlaps");
+        assert!(text.contains("sudo ip link set wlan0 down"), "{text}");
+        assert_eq!(overlap(cidr("192.168.100.1/24"), "eth0", &others), None);
+    }
+}

@@ -1,0 +1,340 @@
+//! What happened: one stream for the terminal, the log and (later) the web page.
+//!
+//! An event has a stable short key ([`What::key`]), facts ([`What::facts`]), and a sentence ([`What::sentence`]).
+
+use std::net::Ipv4Addr;
+
+use crate::content::Protocol;
+use crate::wire::MacAddr;
+
+/// One observed step of one machine's boot, or of the server itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// When, in milliseconds since 1970.
+    pub at_millis: u64,
+    /// Whose step it is; `None` for the server's own.
+    pub mac: Option<MacAddr>,
+    /// The machine's address, where it has one.
+    pub ip: Option<Ipv4Addr>,
+    /// What happened.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum What {
+    /// The server answers from now on.
+    Ready {
+        /// What it serves, as people name it.
+        image: String,
+        /// Its own address.
+        server: Ipv4Addr,
+        /// First and last address it gives, where it gives any.
+        pool: Option<(Ipv4Addr, Ipv4Addr)>,
+        /// Where its files are found by HTTP.
+        url: String,
+    },
+    /// The server asks who else serves this wire; nobody is answered before that is known.
+    Asking {
+        /// How long that takes, and why.
+        text: String,
+    },
+    /// The part that the server plays on this wire from now on.
+    Dhcp {
+        /// `full`, `proxy` or `off`.
+        mode: &'static str,
+        /// Why, and what follows.
+        text: String,
+    },
+    /// How often each outcome was.
+    Counters {
+        /// Names and numbers.
+        counts: Vec<(String, u64)>,
+    },
+    /// The server stops.
+    Stopping,
+    /// Something a person should know; the rest goes on.
+    Warning {
+        /// What is wrong and what to do about it.
+        text: String,
+    },
+    /// A machine asked for the first time in this run, or with another program than before.
+    Discovered {
+        /// Its firmware or loader, as people name it.
+        client: String,
+        /// Its architecture, as people name it, if it says.
+        arch: Option<String>,
+    },
+    /// An address was offered.
+    Offered {
+        /// The boot file offered with it, a TFTP name or a URL.
+        boot_file: Option<String>,
+    },
+    /// The machine took the address.
+    Leased,
+    /// It ignored an offer and gets one of another shape.
+    Adapting {
+        /// The shape it ignored.
+        ignored: &'static str,
+        /// What it gets now, as people read it.
+        next: String,
+    },
+    /// It took an offer of this shape; remembered for the next time.
+    Adapted {
+        /// The shape.
+        shape: &'static str,
+    },
+    /// An address we could give is used by somebody else.
+    Conflict {
+        /// The address.
+        address: Ipv4Addr,
+    },
+    /// It is refused an address, with the reason.
+    Refused {
+        /// Why.
+        reason: String,
+    },
+    /// There is nothing that this machine could boot.
+    NothingToBoot {
+        /// Why.
+        reason: String,
+    },
+    /// A file went to the machine completely.
+    Fetched {
+        /// What the file is in its boot.
+        step: Step,
+        /// Its name.
+        name: String,
+        /// Its length in bytes.
+        bytes: u64,
+        /// How it went.
+        protocol: Protocol,
+    },
+    /// Packages went to the machine: the sum since its installer started.
+    Packages {
+        /// How many.
+        count: u64,
+        /// How many bytes they have.
+        bytes: u64,
+    },
+    /// A transfer broke off.
+    Broken {
+        /// The name asked for.
+        name: String,
+        /// Bytes sent until then.
+        bytes: u64,
+        /// Why.
+        reason: String,
+    },
+    /// The kickstart of one machine was fetched by another address.
+    Intruder {
+        /// Who fetched it.
+        peer: Ipv4Addr,
+    },
+}
+
+/// What a fetched file is in the boot of a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// The first program, or one that it loads.
+    Loader,
+    /// A generated menu or script.
+    Menu,
+    /// The installer's kernel.
+    Kernel,
+    /// Its initial ramdisk.
+    Initrd,
+    /// The answer file.
+    Kickstart,
+    /// The installer's runtime image.
+    Stage2,
+    /// `.treeinfo` and repository metadata.
+    Metadata,
+}
+
+impl Step {
+    /// The word for it in events.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Loader => "loader",
+            Self::Menu => "menu",
+            Self::Kernel => "kernel",
+            Self::Initrd => "initrd",
+            Self::Kickstart => "kickstart",
+            Self::Stage2 => "stage2",
+            Self::Metadata => "metadata",
+        }
+    }
+}
+
+/// One named fact of an event.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact {
+    /// A text.
+    Text(String),
+    /// A number.
+    Number(u64),
+    /// Numbers by name.
+    Counts(Vec<(String, u64)>),
+}
+
+impl What {
+    /// A stable word for this kind of event.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Ready { .. } => "ready",
+            Self::Asking { .. } => "asking",
+            Self::Dhcp { .. } => "dhcp",
+            Self::Counters { .. } => "counters",
+            Self::Stopping => "stopping",
+            Self::Warning { .. } => "warning",
+            Self::Discovered { .. } => "discovered",
+            Self::Offered { .. } => "offered",
+            Self::Leased => "leased",
+            Self::Adapting { .. } => "adapting",
+            Self::Adapted { .. } => "adapted",
+            Self::Conflict { .. } => "conflict",
+            Self::Refused { .. } => "refused",
+            Self::NothingToBoot { .. } => "nothing-to-boot",
+            Self::Fetched { step, .. } => step.key(),
+            Self::Packages { .. } => "packages",
+            Self::Broken { .. } => "broken",
+            Self::Intruder { .. } => "intruder",
+        }
+    }
+
+    /// The facts by name, as a program wants them.
+    pub fn facts(&self) -> Vec<(&'static str, Fact)> {
+        let text = |value: &dyn ToString| Fact::Text(value.to_string());
+        match self {
+            Self::Ready { image, server, pool, url } => {
+                let mut facts = vec![("image", text(image)), ("server", text(server))];
+                if let Some((first, last)) = pool {
+                    facts.extend([("pool_first", text(first)), ("pool_last", text(last))]);
+                }
+                facts.push(("url", text(url)));
+                facts
+            }
+            Self::Asking { text: why } => vec![("text", text(why))],
+            Self::Dhcp { mode, text: why } => vec![("mode", text(mode)), ("text", text(why))],
+            Self::Counters { counts } => {
+                vec![("counts", Fact::Counts(counts.clone()))]
+            }
+            Self::Adapting { ignored, next } => vec![("ignored", text(ignored)), ("next", text(next))],
+            Self::Adapted { shape } => vec![("shape", text(shape))],
+            Self::Conflict { address } => vec![("address", text(address))],
+            Self::Stopping | Self::Leased => Vec::new(),
+            Self::Warning { text: warning } => vec![("text", text(warning))],
+            Self::Discovered { client, arch } => {
+                let arch = arch.as_ref().map(|arch| ("arch", text(arch)));
+                [("client", text(client))].into_iter().chain(arch).collect()
+            }
+            Self::Offered { boot_file } => {
+                boot_file.iter().map(|boot_file| ("boot_file", text(boot_file))).collect()
+            }
+            Self::Refused { reason } | Self::NothingToBoot { reason } => vec![("reason", text(reason))],
+            Self::Fetched { name, bytes, protocol, .. } => vec![
+                ("name", text(name)),
+                ("bytes", Fact::Number(*bytes)),
+                ("protocol", Fact::Text(protocol_name(*protocol).to_ascii_lowercase())),
+            ],
+            Self::Packages { count, bytes } => {
+                vec![("count", Fact::Number(*count)), ("bytes", Fact::Number(*bytes))]
+            }
+            Self::Broken { name, bytes, reason } => {
+                vec![("name", text(name)), ("bytes", Fact::Number(*bytes)), ("reason", text(reason))]
+            }
+            Self::Intruder { peer } => vec![("peer", text(peer))],
+        }
+    }
+
+    /// The event as a person reads it. Names that come from the wire are not escaped here; `ui` does that.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Ready { image, server, pool: Some((first, last)), url } => {
+                format!("{image} on {server}, addresses {first} to {last}, {url}")
+            }
+            Self::Ready { image, server, pool: None, url } => format!("{image} on {server}, {url}"),
+            Self::Asking { text } | Self::Dhcp { text, .. } => text.clone(),
+            Self::Counters { counts } => {
+                let each: Vec<String> =
+                    counts.iter().map(|(name, number)| format!("{name} {number}")).collect();
+                each.join(", ")
+            }
+            Self::Adapting { next, .. } => format!("it ignored our offer; now: {next}"),
+            Self::Adapted { shape } => format!("the shape of offer that it takes: {shape}; remembered"),
+            Self::Conflict { address } => {
+                format!(
+                    "{address} is used by this machine, which did not get it from us; it is given to nobody for a while"
+                )
+            }
+            Self::Stopping => "taking back what was changed on this computer".into(),
+            Self::Warning { text } => text.clone(),
+            Self::Discovered { client, arch: Some(arch) } if !client.contains(arch) => {
+                format!("{client}, {arch}")
+            }
+            Self::Discovered { client, .. } => client.clone(),
+            Self::Offered { boot_file: Some(boot_file) } => format!("with {boot_file}"),
+            Self::Offered { boot_file: None } => "an address only".into(),
+            Self::Leased => "the machine took its address".into(),
+            Self::Refused { reason } | Self::NothingToBoot { reason } => reason.clone(),
+            Self::Fetched { name, bytes, protocol, .. } => {
+                format!("{name} ({}, {})", human_bytes(*bytes), protocol_name(*protocol))
+            }
+            Self::Packages { count, bytes } => format!("{count} fetched ({})", human_bytes(*bytes)),
+            Self::Broken { name, bytes, reason } => {
+                format!("{name} after {}: {reason}", human_bytes(*bytes))
+            }
+            Self::Intruder { peer } => {
+                format!("its kickstart was fetched by {peer}: the password hash in it is known there")
+            }
+        }
+    }
+}
+
+fn protocol_name(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Tftp => "TFTP",
+        Protocol::Http => "HTTP",
+    }
+}
+
+/// A length as people say it: `512 bytes`, `8.2 MB`. MB are millions of bytes.
+pub fn human_bytes(bytes: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
+    match UNITS.iter().find(|(size, _)| bytes >= *size) {
+        Some((size, unit)) => format!("{:.1} {unit}", bytes as f64 / *size as f64),
+        None => format!("{bytes} bytes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_read_as_people_say_them() {
+        for (bytes, text) in [
+            (0, "0 bytes"),
+            (999, "999 bytes"),
+            (1_000, "1.0 kB"),
+            (8_247_232, "8.2 MB"),
+            (10_737_418_240, "10.7 GB"),
+        ] {
+            assert_eq!(human_bytes(bytes), text);
+        }
+    }
+
+    #[test]
+    fn a_fetched_file_is_named_after_its_step() {
+        let what = What::Fetched {
+            step: Step::Kernel,
+            name: "images/pxeboot/vmlinuz".into(),
+            bytes: 8_247_232,
+            protocol: Protocol::Tftp,
+        };
+        assert_eq!(what.key(), "kernel");
+        assert_eq!(what.sentence(), "images/pxeboot/vmlinuz (8.2 MB, TFTP)");
+        assert!(what.facts().contains(&("bytes", Fact::Number(8_247_232))));
+    }
+}
