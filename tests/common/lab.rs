@@ -1,0 +1,259 @@
+//! The boot lab: install images, machines with real firmware, and pxego between them. What they are made of is in
+//! `demo/`.
+#![allow(dead_code, unreachable_pub, clippy::disallowed_methods)]
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::netns::{Netns, run};
+use super::wire::TAP;
+
+/// In the configurations that an image has for who boots from the medium itself; see `demo/image.sh`.
+pub const MARKER: &str = "LAB=image-configuration";
+
+/// From power-on to the end of the install. Half a minute is usual; a busy machine with two cores takes minutes.
+const BOOT_DEADLINE: Duration = Duration::from_secs(300);
+
+/// How the installer on an image begins every line that it writes to the serial console.
+const PREFIX: &str = "pxego-lab: ";
+
+/// A script of `demo/`.
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("demo").join(name)
+}
+
+/// A scratch directory, empty.
+pub fn scratch(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(&path).unwrap();
+    path
+}
+
+/// The install image of a layout (`el7`, `el8`, `el9`); made unless it is there.
+pub fn image(layout: &str) -> PathBuf {
+    let output = run(Command::new(script("image.sh")).arg(layout));
+    PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
+}
+
+/// QEMU without KVM takes a whole core: one machine at a time on this computer, whichever test wants it. Held while the
+/// file is open.
+pub fn power() -> File {
+    let socket = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("power.lock")).unwrap();
+    socket.lock().unwrap();
+    socket
+}
+
+/// What is in a machine before a loader comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Firmware {
+    /// SeaBIOS, with iPXE in the network card's ROM.
+    Bios,
+    /// OVMF.
+    Uefi,
+    /// OVMF with Microsoft's keys, Secure Boot on.
+    UefiSecureBoot,
+    /// OVMF that boots by HTTP only.
+    UefiHttp,
+    /// The same with Secure Boot on.
+    UefiHttpSecureBoot,
+    /// AAVMF, OVMF's sister for 64-bit Arm.
+    Arm64,
+    /// AAVMF that boots by HTTP only.
+    Arm64Http,
+    /// U-Boot for 64-bit Arm.
+    UBoot,
+}
+
+impl Firmware {
+    /// What `demo/machine.sh` calls it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bios => "bios",
+            Self::Uefi => "uefi",
+            Self::UefiSecureBoot => "uefi-sb",
+            Self::UefiHttp => "uefi-http",
+            Self::UefiHttpSecureBoot => "uefi-http-sb",
+            Self::Arm64 => "arm64",
+            Self::Arm64Http => "arm64-http",
+            Self::UBoot => "uboot",
+        }
+    }
+}
+
+/// A virtual machine. Its power goes when it is dropped.
+pub struct Machine {
+    process: Child,
+    /// The serial console: lines without their ends, the installer's and the firmware's.
+    console: Receiver<String>,
+}
+
+impl Machine {
+    /// Switches it on.
+    pub fn power_on(netns: &Netns, firmware: Firmware, mac: &str) -> Self {
+        Self::power_on_with_cards(netns, firmware, &[(TAP, mac)])
+    }
+
+    /// Switches on a machine with several cards, each at the end of a tap; it boots from the last.
+    pub fn power_on_with_cards(netns: &Netns, firmware: Firmware, cards: &[(&str, &str)]) -> Self {
+        let mut command = netns.command(script("machine.sh").to_str().unwrap());
+        command.arg(firmware.name());
+        for (tap, mac) in cards {
+            command.args([tap, mac]);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let console = lines(process.stdout.take().unwrap());
+        Self { process, console }
+    }
+
+    /// Pulls its plug.
+    pub fn power_off(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    /// The lines on its console since the last look.
+    pub fn console(&self) -> Vec<String> {
+        self.console.try_iter().collect()
+    }
+
+    /// What its installer says until it is through: the lines without their prefix.
+    ///
+    /// # Panics
+    /// When it fails or takes too long.
+    pub fn install(&mut self) -> Vec<String> {
+        let start = Instant::now();
+        let (mut said, mut console) = (Vec::new(), Vec::new());
+        loop {
+            match self.console.recv_timeout(BOOT_DEADLINE.saturating_sub(start.elapsed())) {
+                Ok(line) => {
+                    if let Some((_, text)) = line.split_once(PREFIX) {
+                        eprintln!("{:>6.1} s  {text}", start.elapsed().as_secs_f32());
+                        said.push(text.to_owned());
+                    }
+                    console.push(line);
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("not installed after {BOOT_DEADLINE:?}; the console:\n{}", console.join("\n"))
+                }
+            }
+        }
+        let last = said.last().map(String::as_str);
+        assert_eq!(last, Some("install ok"), "the console:\n{}", console.join("\n"));
+        assert!(self.process.wait().unwrap().success(), "QEMU failed");
+        said
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the machine's console:\n{}", self.console().join("\n"));
+        }
+        self.power_off();
+    }
+}
+
+/// pxego, serving on `eth0` of a namespace.
+pub struct Pxego {
+    process: Child,
+    output: Receiver<String>,
+    events: Vec<Value>,
+    start: Instant,
+}
+
+impl Pxego {
+    /// Starts it; `arguments` come after `--iface eth0 --log json`. Returns when it says that it is ready.
+    pub fn start(netns: &Netns, arguments: &[&str]) -> Self {
+        let mut command = netns.command(env!("CARGO_BIN_EXE_pxego"));
+        command.args(["--iface", "eth0", "--log", "json"]).args(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let output = lines(process.stdout.take().unwrap());
+        let mut pxego = Self { process, output, events: Vec::new(), start: Instant::now() };
+        pxego.wait_for("ready", super::netns::DEADLINE);
+        pxego
+    }
+
+    /// Waits for a machine's step: its first event from now on with this key.
+    ///
+    /// # Panics
+    /// When the step does not come within the time in which a machine boots.
+    pub fn wait_for_step(&mut self, step: &str) -> &Value {
+        self.wait_for(step, BOOT_DEADLINE)
+    }
+
+    fn wait_for(&mut self, event: &str, deadline: Duration) -> &Value {
+        let start = Instant::now();
+        loop {
+            let line = self.output.recv_timeout(deadline.saturating_sub(start.elapsed()));
+            let line =
+                line.unwrap_or_else(|error| panic!("pxego: no event {event:?}: {error}: {:#?}", self.events));
+            self.keep(&line);
+            if self.events.last().is_some_and(|last| last["event"] == event) {
+                break;
+            }
+        }
+        self.events.last().unwrap()
+    }
+
+    /// All events so far.
+    pub fn events(&self) -> &[Value] {
+        &self.events
+    }
+
+    fn keep(&mut self, line: &str) {
+        let event = serde_json::from_str(line);
+        let event: Value = event.unwrap_or_else(|error| panic!("not a JSON object: {line}: {error}"));
+        eprintln!("{:>6.1} s  {line}", self.start.elapsed().as_secs_f32());
+        self.events.push(event);
+    }
+
+    /// Ends it as a service manager does. All its events, in their order.
+    ///
+    /// # Panics
+    /// When it does not end with success.
+    pub fn stop(self) -> Vec<Value> {
+        self.stop_with("TERM")
+    }
+
+    /// The same by another signal: `INT` is Ctrl-C, `HUP` a terminal that was closed.
+    pub fn stop_with(mut self, signal: &str) -> Vec<Value> {
+        run(Command::new("kill").args(["-s", signal, &self.process.id().to_string()]));
+        let status = self.process.wait().unwrap();
+        while let Ok(line) = self.output.recv() {
+            self.keep(&line);
+        }
+        assert!(status.success(), "pxego ended with {status}");
+        std::mem::take(&mut self.events)
+    }
+}
+
+impl Drop for Pxego {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The lines of a stream, read by a thread until it ends. What is not UTF-8 in them is replaced.
+fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
