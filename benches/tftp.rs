@@ -1,0 +1,307 @@
+//! TFTP against tftpd-hpa, dnsmasq and atftpd, in turn, over a cable between two network namespaces: pxego from the image,
+//! the others from the same files unpacked. Needs root, and what `demo/setup.sh bench` installs.
+//!
+//! `cargo bench --bench tftp -- one` (or `many`, `crowd`, `loss`, `honest`) does a part of it.
+#![allow(unsafe_code, clippy::disallowed_methods, clippy::print_stdout)]
+
+#[path = "../tests/common/bad_wire.rs"]
+mod bad_wire;
+#[path = "tftp/load.rs"]
+mod load;
+#[path = "../tests/common/netns.rs"]
+mod netns;
+#[path = "tftp/post.rs"]
+mod post;
+#[path = "common/report.rs"]
+mod report;
+#[path = "tftp/servers.rs"]
+mod servers;
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use bad_wire::{BadWire, Weather};
+use load::{Outcome, Work};
+use netns::{Bench, run, wait_until};
+use report::{Row, median};
+use servers::{Files, LARGE, MIDDLE, SMALL, Server, TEN, note};
+
+/// How often each measurement is made, unless `RUNS` in the environment says otherwise; the middle one counts.
+const RUNS: usize = 5;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|it| !it.starts_with('-')).collect();
+    let wants = |part: &str| wanted.is_empty() || wanted.iter().any(|it| it == part);
+    let files = Files::make();
+    if ["one", "many", "honest", "crowd"].into_iter().any(wants) {
+        let lab = Lab::new(&files);
+        if wants("one") {
+            lab.lockstep();
+            lab.windows();
+        }
+        if wants("many") {
+            lab.many();
+        }
+        if wants("honest") {
+            lab.honest();
+        }
+        if wants("crowd") {
+            lab.crowd();
+        }
+    }
+    if wants("loss") {
+        loss(&files);
+    }
+}
+
+/// Addresses of clients: a machine has one.
+fn addresses(count: usize) -> Vec<Ipv4Addr> {
+    (0..count).map(|number| Ipv4Addr::new(192, 168, 100, 10 + number as u8)).collect()
+}
+
+fn plug(bench: &Bench) {
+    for last in [1, 3, 4, 5] {
+        bench.server.ip(&format!("address add 192.168.100.{last}/24 dev eth0"));
+    }
+    for address in addresses(64) {
+        bench.client.ip(&format!("address add {address}/24 dev eth0"));
+    }
+}
+
+struct Lab<'a> {
+    bench: Bench,
+    files: &'a Files,
+    /// pxego is the first.
+    servers: [Server; 4],
+}
+
+impl<'a> Lab<'a> {
+    fn new(files: &'a Files) -> Self {
+        let bench = Bench::new();
+        plug(&bench);
+        let servers = [
+            Server::pxego(&bench.server, files, &[]),
+            Server::hpa(&bench.server, files),
+            Server::dnsmasq(&bench.server, files),
+            Server::atftpd(&bench.server, files),
+        ];
+        let lab = Self { bench, files, servers };
+        for server in &lab.servers {
+            // Asked until it answers; then everything was read once.
+            wait_until(server.program, || lab.fetch(server, LARGE.0, 1, (1468, 1)).failures.is_empty());
+        }
+        lab
+    }
+
+    fn fetch(&self, server: &Server, file: &str, clients: usize, (block_len, window): (u16, u16)) -> Outcome {
+        let name = server.name(file);
+        let work = Work {
+            server: server.address,
+            name: &name,
+            file: self.files.bytes(file),
+            block_len,
+            window,
+            patience: PATIENCE,
+        };
+        // At most eight for an address.
+        self.bench.client.run(|| load::run(&addresses(clients.min(64)), clients, &work))
+    }
+
+    /// MB/s of all clients together, and CPU seconds of the server for each GB; NaN when one failed.
+    fn rate(&self, server: &Server, file: &str, clients: usize, shape: (u16, u16)) -> (f64, f64) {
+        let before = server.cpu();
+        let outcome = self.fetch(server, file, clients, shape);
+        let wanted = (usize::from(shape.0), u64::from(shape.1));
+        if outcome.granted != wanted && server.program == "pxego" {
+            note(&format!("{wanted:?} asked, {:?} granted", outcome.granted));
+        }
+        if outcome.useless > 0 {
+            note(&format!("{}: {} blocks came in vain", server.program, outcome.useless));
+        }
+        if let Some(failure) = outcome.failures.first() {
+            note(&format!("{}: {} of {clients} failed: {failure}", server.program, outcome.failures.len()));
+            return (f64::NAN, f64::NAN);
+        }
+        let mega = (self.files.bytes(file).len() * clients) as f64 / 1e6;
+        (mega / outcome.seconds, (server.cpu() - before) / mega * 1e3)
+    }
+
+    /// Compares with the best of `rivals`, all in turn.
+    fn compare(&self, file: &str, clients: usize, shape: (u16, u16), rivals: &[usize], target: f64) {
+        let (mut figures, mut costs) = (vec![Vec::new(); 4], vec![Vec::new(); 4]);
+        let runs = std::env::var("RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(RUNS);
+        for _ in 0..runs {
+            for at in std::iter::once(&0).chain(rivals) {
+                let (rate, cost) = self.rate(&self.servers[*at], file, clients, shape);
+                figures[*at].push(rate);
+                costs[*at].push(cost);
+            }
+        }
+        let best = rivals.iter().copied().max_by(|one, other| {
+            let of = |at: &usize| Some(median(&figures[*at])).filter(|it| !it.is_nan()).unwrap_or(0.0);
+            of(one).total_cmp(&of(other))
+        });
+        let best = best.unwrap_or(1);
+        for at in std::iter::once(&0).chain(rivals) {
+            let (program, rate) = (self.servers[*at].program, median(&figures[*at]));
+            note(&format!("    {program:<10} {rate:>7.1} MB/s, {:.2} CPU s/GB", median(&costs[*at])));
+        }
+        let mega = self.files.bytes(file).len() >> 20;
+        let case = format!("{clients} x {mega} MB, blksize {}, windowsize {}", shape.0, shape.1);
+        let row = Row {
+            bench: "tftp",
+            case: &case,
+            unit: "MB/s",
+            more_is_better: true,
+            ours: &figures[0],
+            rival: (self.servers[best].program, &figures[best]),
+            target: Some(target),
+        };
+        row.print();
+    }
+
+    fn lockstep(&self) {
+        self.compare(LARGE.0, 1, (512, 1), &[1, 2, 3], 1.2);
+        self.compare(LARGE.0, 1, (1468, 1), &[1, 2, 3], 1.2);
+    }
+
+    fn windows(&self) {
+        self.compare(LARGE.0, 1, (1468, 16), &[3], 4.0);
+        self.compare(LARGE.0, 1, (1468, 64), &[3], 4.0);
+    }
+
+    fn many(&self) {
+        for window in [1, 16, 64] {
+            self.compare(MIDDLE.0, 32, (1468, window), &[1, 2, 3], 2.0);
+        }
+    }
+
+    /// Programs of others, as a check of our load: they start, write to a file, and are not awake.
+    fn honest(&self) {
+        let target = std::env::temp_dir().join(format!("pxego-bench-{}", std::process::id()));
+        let path = target.to_str().unwrap();
+        for server in &self.servers {
+            let (host, name) = (server.address.ip().to_string(), server.name(LARGE.0));
+            let url = format!("tftp://{host}/{name}");
+            let atftp = |window: &'static str| {
+                vec![
+                    "atftp",
+                    "--option",
+                    "blksize 1468",
+                    "--option",
+                    window,
+                    "-g",
+                    "-r",
+                    &name,
+                    "-l",
+                    path,
+                    &host,
+                ]
+            };
+            for (what, words) in [
+                ("curl, blksize 1468", vec!["curl", "-s", "--tftp-blksize", "1468", "-o", path, &url]),
+                (
+                    "atftp, blksize 1468",
+                    vec!["atftp", "--option", "blksize 1468", "-g", "-r", &name, "-l", path, &host],
+                ),
+                ("atftp, windowsize 16", atftp("windowsize 16")),
+            ] {
+                let start = Instant::now();
+                run(self.bench.client.command(words[0]).args(&words[1..]));
+                let seconds = start.elapsed().as_secs_f64();
+                let is_right = std::fs::read(&target).unwrap() == self.files.bytes(LARGE.0);
+                let rate = LARGE.1 as f64 / 1e6 / seconds;
+                note(&format!(
+                    "{} to {what}: {rate:.1} MB/s{}",
+                    server.program,
+                    if is_right { "" } else { " WRONG" }
+                ));
+            }
+        }
+        let _ = std::fs::remove_file(&target);
+    }
+
+    /// 500 transfers at once.
+    fn crowd(&self) {
+        let (mut slowest, mut failed) = (Vec::new(), 0);
+        for _ in 0..3 {
+            let outcome = self.fetch(&self.servers[0], SMALL.0, 500, (1468, 4));
+            failed += outcome.failures.len();
+            for failure in outcome.failures.iter().take(3) {
+                note(&format!("a crowd's client failed: {failure}"));
+            }
+            let last = outcome.each.last().copied().unwrap_or(f64::NAN);
+            slowest.push(last / median(&outcome.each));
+            note(&format!("500 clients: {:.1} MB/s", outcome.bytes as f64 / 1e6 / outcome.seconds));
+        }
+        let row = |case, unit, ours: &[f64], target| {
+            Row {
+                bench: "tftp",
+                case,
+                unit,
+                more_is_better: false,
+                ours,
+                rival: ("", &[]),
+                target: Some(target),
+            }
+            .print()
+        };
+        row("500 x 2 MB at once, slowest to median", "ratio", &slowest, 3.0);
+        row("500 x 2 MB at once, failed", "clients", &[failed as f64], 0.0);
+        row("500 x 2 MB at once, peak memory", "MB", &[self.servers[0].peak_memory()], 32.0);
+    }
+}
+
+/// A wire that loses and delays, for a client that takes a block at a time.
+fn loss(files: &Files) {
+    for (what, delay, target) in [
+        ("2 % loss, 2 ms to and fro", Duration::from_millis(1), 15.0),
+        ("2 % loss, 2 ms each way", Duration::from_millis(2), 15.0),
+    ] {
+        let bench = Bench::new();
+        let weather = Weather { loss: 0.02, delay, ..Weather::default() };
+        let wire = BadWire::between(&bench, weather, 1);
+        plug(&bench);
+        let servers = [Server::pxego(&bench.server, files, &[]), Server::hpa(&bench.server, files)];
+        let mut figures = Vec::new();
+        for server in &servers {
+            let name = server.name(TEN.0);
+            let patience = Duration::from_secs(40);
+            let work = Work {
+                server: server.address,
+                name: &name,
+                file: files.bytes(TEN.0),
+                block_len: 1468,
+                window: 1,
+                patience,
+            };
+            let outcome = bench.client.run(|| load::run(&addresses(1), 1, &work));
+            let seconds = match outcome.failures.first() {
+                None => outcome.seconds,
+                Some(failure) => {
+                    note(&format!("{}: {failure} after {:.0} s", server.program, outcome.seconds));
+                    outcome.seconds * TEN.1 as f64 / outcome.bytes.max(1) as f64
+                }
+            };
+            figures.push([seconds]);
+        }
+        let blocks = TEN.1.div_ceil(1468) as f64;
+        note(&format!("{what}: without any loss {:.1} s at least", blocks * 2.0 * delay.as_secs_f64()));
+        note(&format!("tftpd-hpa: {:.0} s (as it went on until it was given up)", figures[1][0]));
+        let case = format!("10 MB, blksize 1468, {what}");
+        Row {
+            bench: "tftp",
+            case: &case,
+            unit: "s",
+            more_is_better: false,
+            ours: &figures[0],
+            rival: ("", &[]),
+            target: Some(target),
+        }
+        .print();
+        drop(wire);
+        servers.into_iter().for_each(Server::stop);
+    }
+}
