@@ -3,11 +3,14 @@
 //! `argh` reads the words; the shim in [`words`] makes it read them as every other program does (`--opt=value`, `-h`,
 //! `-V`, `-vv`, `-ieth0` and paths that are not UTF-8).
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use argh::FromArgs;
+
+use words::{path, words};
+
+mod words;
 
 /// What help begins with. argh runs such a text together into one line, so only what follows is argh's.
 const HELP_HEAD: &str = "\
@@ -126,93 +129,50 @@ pub struct UsageError(pub String);
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
     let words = words(arguments);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    match Options::from_args(&["pxego"], &words) {
-        Ok(options) if options.version => Ok(Command::Version),
-        Ok(options) => Ok(Command::Serve(Box::new(options))),
-        Err(exit) if exit.status.is_ok() => Ok(Command::Print(help(&exit.output))),
-        Err(exit) => Err(UsageError(explain(&exit.output, &words))),
+    // A subcommand is one more arm here, with its options in a file of its own below `cli/`.
+    let read = read::<Options>("pxego", HELP_HEAD, &words)?;
+    Ok(match read {
+        Read::Help(text) => Command::Print(text),
+        Read::Options(options) if options.version => Command::Version,
+        Read::Options(options) => Command::Serve(Box::new(options)),
+    })
+}
+
+/// What was read of a command's words.
+enum Read<T> {
+    Options(T),
+    Help(String),
+}
+
+/// Reads the words after `command`, such as `pxego ks`. `head` is what its help begins with, up to the options.
+fn read<T: FromArgs>(command: &str, head: &str, words: &[&str]) -> Result<Read<T>, UsageError> {
+    match T::from_args(&[command], words) {
+        Ok(options) => Ok(Read::Options(options)),
+        Err(exit) if exit.status.is_ok() => Ok(Read::Help(help(head, &exit.output))),
+        Err(exit) => Err(UsageError(explain(command, &exit.output, words))),
     }
 }
 
 /// The whole help from argh's part of it.
-fn help(generated: &str) -> String {
+fn help(head: &str, generated: &str) -> String {
     let options = generated.find("Options:").map_or(generated, |at| &generated[at..]);
-    format!("{HELP_HEAD}{options}")
+    format!("{head}{options}")
 }
 
 /// argh's complaint, with the next thing to type.
-fn explain(complaint: &str, words: &[&str]) -> String {
+fn explain(command: &str, complaint: &str, words: &[&str]) -> String {
     let complaint = complaint.split("\n\n").next().unwrap_or(complaint).trim();
     let hint = match words.first() {
-        Some(word) if !word.starts_with('-') && *word != "help" => {
-            "There are no subcommands yet; every option begins with --.\n"
-        }
+        Some(word) if !word.starts_with('-') && *word != "help" => "Every option begins with --.\n",
         _ => "",
     };
-    format!("{complaint}\n{hint}Type \"pxego --help\" for the options.")
-}
-
-/// The words as argh reads them: one option or value each.
-fn words(arguments: impl IntoIterator<Item = OsString>) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut arguments = arguments.into_iter().map(|argument| escape(&argument));
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--" => {
-                words.push(argument);
-                words.extend(arguments);
-                break;
-            }
-            long if long.starts_with("--") => match long.split_once('=') {
-                Some((name, value)) => words.extend([name.to_owned(), value.to_owned()]),
-                None => words.push(argument),
-            },
-            short if short.starts_with('-') && short.chars().nth(2).is_some() => {
-                let (name, rest) = short.split_at(2);
-                if rest.chars().all(|c| c == 'v') && name == "-v" {
-                    words.extend(std::iter::repeat_n("-v".to_owned(), rest.len() + 1));
-                } else {
-                    words.extend([name.to_owned(), rest.trim_start_matches('=').to_owned()]);
-                }
-            }
-            _ => words.push(argument),
-        }
-    }
-    words
-}
-
-/// First of the 128 code points that stand for bytes that are not UTF-8: the end of a private use plane, which no file
-/// name has.
-const ESCAPE: u32 = 0x10_FF00;
-
-/// `argument` as text; a byte that is not UTF-8 becomes one code point, which [`path`] turns back.
-fn escape(argument: &OsStr) -> String {
-    let mut text = String::new();
-    for chunk in argument.as_bytes().utf8_chunks() {
-        text.push_str(chunk.valid());
-        text.extend(chunk.invalid().iter().filter_map(|&byte| char::from_u32(ESCAPE + u32::from(byte))));
-    }
-    text
-}
-
-/// The path that [`escape`] was given.
-fn path(text: &str) -> Result<PathBuf, String> {
-    let mut bytes = Vec::new();
-    for c in text.chars() {
-        match u32::from(c).checked_sub(ESCAPE).and_then(|byte| u8::try_from(byte).ok()) {
-            Some(byte) => bytes.push(byte),
-            None => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
-        }
-    }
-    if bytes.is_empty() {
-        return Err("is empty; give a path".into());
-    }
-    Ok(OsString::from_vec(bytes).into())
+    format!("{complaint}\n{hint}Type \"{command} --help\" for the options.")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::ffi::OsStringExt;
 
     fn serve(arguments: &[&str]) -> Options {
         match parse(arguments.iter().map(OsString::from)) {
