@@ -7,14 +7,16 @@
 #![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)]
 
 pub mod embedded;
+mod entries;
 pub mod entry;
 pub mod family;
 mod identity;
 mod loaders;
+pub mod menu;
 mod paths;
 mod recognise;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod treeinfo;
 
 pub use entry::{AnswerKind, Entry, EntryKind, Menu};
