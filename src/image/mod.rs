@@ -5,13 +5,17 @@
 #![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)]
 
 mod cursor;
+pub mod el_torito;
 mod error;
+mod fat;
 mod foreign;
 mod index;
+mod indexed;
 mod iso9660;
 mod joliet;
 mod limits;
 mod links;
+mod partition;
 mod read_at;
 mod rock_ridge;
 mod tree;
@@ -19,6 +23,7 @@ mod volume;
 mod walk;
 
 pub use error::{Foreign, ImageError, Problem, Warning};
+pub use fat::FatImage;
 pub use read_at::{Extent, FileData, FileReader, ImageFile, ReadAt};
 pub use tree::IsoImage;
 

@@ -166,6 +166,23 @@ impl FileData {
         None
     }
 
+    /// Where `len` bytes from `offset` on lie in the source, added to `extents`; pieces that touch become one. `None`
+    /// when the file ends before them.
+    pub(super) fn locate(&self, offset: u64, len: u64, extents: &mut Vec<Extent>) -> Option<()> {
+        let (mut at, mut left) = (offset, len);
+        while left > 0 {
+            let found = self.extent_at(at)?;
+            let piece = Extent { offset: found.offset, len: found.len.min(left) };
+            match extents.last_mut().filter(|last| last.offset.checked_add(last.len) == Some(piece.offset)) {
+                Some(last) => last.len = last.len.checked_add(piece.len)?,
+                None => extents.push(piece),
+            }
+            at = at.checked_add(piece.len)?;
+            left = left.saturating_sub(piece.len);
+        }
+        Some(())
+    }
+
     /// Fills `buffer` with the bytes from `offset` on and returns how many there were: fewer than asked only at the
     /// end of the file.
     ///
