@@ -3,6 +3,7 @@
 mod chronicle;
 mod claim;
 mod dhcp_loop;
+mod given;
 mod journal;
 mod knocks;
 mod offer;

@@ -1,6 +1,5 @@
 //! One run, from the configuration to the end.
 
-use std::collections::HashSet;
 use std::io;
 use std::net::Ipv4Addr;
 use std::panic::{self, AssertUnwindSafe};
@@ -73,7 +72,8 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
     let machines = Arc::new(Mutex::new(registry(&claim.restored)?));
     let chronicle = Arc::new(Chronicle::new(machines.clone(), events));
     let server_ip = place.addressing.server.address;
-    let programs = offer::first_programs(&prepared.loaders);
+    let programs = offer::first_programs(&prepared.loaders, &prepared.given);
+    let prepare_uefi = prepared.loaders.preparer();
     let has_link = has_link(&place.interface);
     for text in oddities(&place, &prepared, &programs, has_link) {
         chronicle.tell(What::Warning { text });
@@ -99,7 +99,7 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
         http_port: config.http_port,
         reply_delay: config.reply_delay,
         report,
-        boot: Box::new(Offer::new(catalog.clone(), programs, chronicle.clone())),
+        boot: Box::new(Offer::new(catalog.clone(), programs, chronicle.clone(), prepare_uefi)),
         tied: claim.tied().map_err(cannot_start)?,
         journal: claim.journal,
         address: claim.address.clone(),
@@ -213,11 +213,11 @@ fn oddities(
             .push(format!("{name} is Wi-Fi: machines cannot boot over it, unless it is bridged to a cable"));
     }
     warnings.extend(overlap(place.addressing.server, name, &place.others));
-    let can_boot: HashSet<_> = programs.image.keys().chain(programs.built_in.keys()).collect();
     for arch in [crate::boot::arch::Arch::Bios, crate::boot::arch::Arch::X64Uefi] {
-        if !can_boot.contains(&arch) {
+        if !programs.has(arch) {
             warnings.push(format!(
-                "no loader for {arch} machines: the image has none, and none is built in (see \"pxego --version\")"
+                "no loader for {arch} machines: the image has none, and none is built in (see \"pxego --version\"); \
+                 give one with --loader"
             ));
         }
     }

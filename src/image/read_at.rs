@@ -166,6 +166,13 @@ impl FileData {
         None
     }
 
+    /// `len` bytes of the file from `offset` on, as a file of its own; `None` when it ends before them.
+    pub fn part(&self, offset: u64, len: u64) -> Option<Self> {
+        let mut extents = Vec::new();
+        self.locate(offset, len, &mut extents)?;
+        Some(Self::new(Arc::clone(&self.source), extents))
+    }
+
     /// Where `len` bytes from `offset` on lie in the source, added to `extents`; pieces that touch become one. `None`
     /// when the file ends before them.
     pub(super) fn locate(&self, offset: u64, len: u64, extents: &mut Vec<Extent>) -> Option<()> {

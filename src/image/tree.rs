@@ -4,11 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::cursor::offset_of;
+use super::el_torito::{self, BootEntry, CatalogError, Platform};
 use super::error::{ImageError, Problem, Warning};
 use super::indexed::Indexed;
 use super::volume::Volume;
 use super::walk::{Walked, walk};
-use super::{Entry, FileTree, Node, ReadAt, limits, links};
+use super::{BootImage, Entry, FileData, FileTree, Node, ReadAt, limits, links, partition};
 
 /// An ISO 9660 image: an index of all its files, held in memory, and the source of their bytes.
 ///
@@ -97,6 +98,15 @@ impl IsoImage {
         self.boot_catalog
     }
 
+    /// What firmware would boot from the image: the entries of its El Torito catalogue; none when it has no catalogue.
+    ///
+    /// # Errors
+    /// When the catalogue is one that no firmware boots.
+    pub fn boot_entries(&self) -> Result<Vec<BootEntry>, CatalogError> {
+        self.boot_catalog
+            .map_or_else(|| Ok(Vec::new()), |at| el_torito::read_catalog(self.files.source.as_ref(), at))
+    }
+
     /// Calls `visit` with the path and entry of everything on the image, each directory before what is in it.
     /// Links to directories are shown and not entered.
     pub fn walk(&self, visit: impl FnMut(&[u8], &Entry)) {
@@ -115,6 +125,22 @@ impl FileTree for IsoImage {
 
     fn list(&self, path: &[u8]) -> Option<Vec<Entry>> {
         self.files.list(path)
+    }
+
+    /// The entries for UEFI of the El Torito catalogue, then the EFI system partitions.
+    fn boot_images(&self) -> Vec<BootImage> {
+        let source = &self.files.source;
+        let entries = self.boot_entries().unwrap_or_default();
+        let is_efi = |entry: &BootEntry| entry.is_bootable && entry.platform == Platform::Uefi;
+        let of_catalog =
+            (1..).zip(entries).filter(|(_, entry)| is_efi(entry)).filter_map(|(number, entry)| {
+                Some((format!("El Torito entry {number}"), el_torito::extent(&entry, source.len())?))
+            });
+        let partitions = partition::efi_system(source.as_ref()).into_iter();
+        let partitions =
+            partitions.map(|extent| (format!("EFI partition at byte {}", extent.offset), extent));
+        let image = |(origin, extent)| BootImage { origin, data: FileData::new(source.clone(), [extent]) };
+        of_catalog.chain(partitions).map(image).collect()
     }
 }
 

@@ -17,5 +17,7 @@ mod tests;
 pub mod treeinfo;
 
 pub use family::{Arguments, Family};
-pub use loaders::{BiosLoader, BiosSource, Loaders, UefiArch, UefiKind, UefiLoader, find_loaders};
+pub use loaders::{
+    BiosLoader, BiosSource, Loaders, Signature, UefiArch, UefiKind, UefiLoader, find_loaders, pe,
+};
 pub use recognise::{GrubVerb, Media, Medium, NotInstallable, grub_verb, recognise};

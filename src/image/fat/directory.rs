@@ -175,7 +175,7 @@ mod tests {
         entry[13] = checksum;
         entry[26] = 0;
         entry[27] = 0;
-        let places = (1..11).step_by(2).chain((14..26).step_by(2)).chain((28..32).step_by(2));
+        let places = (1..11_usize).step_by(2).chain((14..26).step_by(2)).chain((28..32).step_by(2));
         let units = text.encode_utf16().chain([0]);
         for (unit, at) in units.zip(places) {
             entry[at..at.saturating_add(2)].copy_from_slice(&unit.to_le_bytes());
