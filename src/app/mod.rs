@@ -2,12 +2,15 @@
 
 mod chronicle;
 mod claim;
+mod desk;
 mod dhcp_loop;
 mod journal;
 mod knocks;
 mod offer;
+mod outlet;
 mod output;
 mod prepare;
+mod scribe;
 mod serve;
 mod solicited;
 mod sweep;
