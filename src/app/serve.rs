@@ -12,9 +12,12 @@ use time::UtcOffset;
 
 use super::chronicle::Chronicle;
 use super::claim::{Claim, LastResort, Place};
+use super::desk;
 use super::dhcp_loop::{DhcpLoop, LinkAtStart};
 use super::offer::{self, Offer};
+use super::outlet::Outlet;
 use super::prepare::Prepared;
+use super::scribe::{Scribe, Tally};
 use super::{Ended, Refusal, output};
 use crate::config::{Cidr, Config, LogForm};
 use crate::content::networks::Networks;
@@ -89,8 +92,22 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
     let link = LinkAtStart { is_there: has_link, is_fresh: !place.interface.up };
     let ladder = std::mem::take(&mut claim.ladder);
 
+    let tied = claim.tied().map_err(cannot_start)?;
+    let outlet = Arc::new(Outlet::new(claim.raw.clone(), stop.clone()));
+    let (desk, desk_reader) = desk::desk();
+    let tally = Arc::new(Tally::default());
+    let scribe = Scribe {
+        desk: desk_reader,
+        journal: claim.journal,
+        outlet: outlet.clone(),
+        chronicle: chronicle.clone(),
+        tally: tally.clone(),
+    };
     let dhcp = DhcpLoop {
         raw: claim.raw.clone(),
+        outlet,
+        desk,
+        tally,
         mac,
         ip: server_ip,
         server: dhcp_server(&place, config, mac, &claim.restored, ladder)?,
@@ -100,8 +117,7 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
         reply_delay: config.reply_delay,
         report,
         boot: Box::new(Offer::new(catalog.clone(), programs, chronicle.clone(), prepare_uefi)),
-        tied: claim.tied().map_err(cannot_start)?,
-        journal: claim.journal,
+        tied,
         address: claim.address.clone(),
         chronicle: chronicle.clone(),
         ready,
@@ -118,10 +134,17 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
         let http = start(scope, "http", &stop, || {
             http::serve(&claim.http, &http_config, &library, &observer, &stop)
         });
+        let disk = start(scope, "disk", &stop, || {
+            scribe.run();
+            Ok(())
+        });
         let dhcp = start(scope, "dhcp", &stop, || Ok(dhcp.run(link, &stop)));
         while !stop.wait(LONG) {}
-        let is_sound = [ended("tftp", tftp), ended("http", http)].iter().all(Option::is_some);
-        match ended("dhcp", dhcp) {
+        // The disk thread ends after the DHCP thread, with the last of its work.
+        let dhcp = ended("dhcp", dhcp);
+        let others = [ended("disk", disk), ended("tftp", tftp), ended("http", http)];
+        let is_sound = others.iter().all(Option::is_some);
+        match dhcp {
             Some(Some(foreign)) => Err(not_alone(&foreign, &place, config.dhcp, &invocation)),
             Some(None) if is_sound => Ok(Ended::Asked),
             _ => Ok(Ended::Broken),
