@@ -6,6 +6,7 @@
 
 mod cursor;
 mod error;
+mod fingerprint;
 mod foreign;
 mod index;
 mod iso9660;
@@ -19,7 +20,8 @@ mod volume;
 mod walk;
 
 pub use error::{Foreign, ImageError, Problem, Warning};
-pub use read_at::{Extent, FileData, FileReader, ImageFile, ReadAt};
+pub use fingerprint::{Difference, Fingerprint};
+pub use read_at::{Absence, Extent, FileData, FileReader, ImageFile, ReadAt};
 pub use tree::IsoImage;
 
 /// What a path of a tree leads to, symbolic links followed.
