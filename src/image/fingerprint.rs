@@ -87,9 +87,10 @@ impl Fingerprint {
     /// The sectors that are looked at, as offsets in bytes, of an image with so many bytes.
     pub fn places(len: u64) -> impl Iterator<Item = u64> {
         let sectors = len / SECTOR;
+        let count = SAMPLES.min(sectors);
         // The last one of each part: so the last one of the image is among them, and the first, which is often zeros, is not.
-        (1..=SAMPLES.min(sectors)).map(move |number| {
-            let end = sectors.saturating_mul(number) / SAMPLES.min(sectors).max(1);
+        (1..=count).map(move |number| {
+            let end = sectors.saturating_mul(number).checked_div(count).unwrap_or(0);
             end.saturating_sub(1).saturating_mul(SECTOR)
         })
     }

@@ -33,7 +33,7 @@ struct Listed {
 /// What is being hashed.
 enum Current {
     Nothing,
-    File { listed: Listed, hasher: Hasher, at: u64 },
+    File { listed: Listed, hasher: Box<Hasher>, at: u64 },
     Image(Box<Check>),
 }
 
@@ -215,7 +215,7 @@ impl Verification {
                 }
                 Current::Nothing => {
                     if let Some(listed) = self.files.pop_front() {
-                        let hasher = Hasher::new(listed.sum.algorithm);
+                        let hasher = Box::new(Hasher::new(listed.sum.algorithm));
                         self.current = Current::File { listed, hasher, at: 0 };
                     } else if let Some(image) = self.image.take() {
                         match image.covered().checked_sub(self.len) {

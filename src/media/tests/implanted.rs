@@ -16,7 +16,7 @@ const SUSE: &str = "check=1;pad=150;sha256sum=3a6639bf2c5f99cacef48e23b01a59bddc
 /// Bytes that tell their place, with a volume descriptor and `record` in it.
 pub(in crate::media) fn image(record: &str) -> Vec<u8> {
     let len = u64::from(BLOCKS) * SECTOR;
-    let mut bytes: Vec<u8> = (0..len).map(|at| ((at * at >> 7) ^ (at >> 3)) as u8).collect();
+    let mut bytes: Vec<u8> = (0..len).map(|at| (((at * at) >> 7) ^ (at >> 3)) as u8).collect();
     let descriptor = &mut bytes[DESCRIPTOR as usize..][..SECTOR as usize];
     descriptor.fill(b' ');
     descriptor[..7].copy_from_slice(b"\x01CD001\x01");
