@@ -8,6 +8,7 @@
 
 pub mod checksum;
 pub mod embedded;
+pub mod entry;
 pub mod family;
 mod identity;
 pub mod implanted;
@@ -19,6 +20,7 @@ mod tests;
 pub mod treeinfo;
 pub mod verify;
 
-pub use family::{Arguments, Family};
+pub use entry::{AnswerKind, Entry, EntryKind, Menu};
+pub use family::Family;
 pub use loaders::{BiosLoader, BiosSource, Loaders, UefiArch, UefiKind, UefiLoader, find_loaders};
 pub use recognise::{GrubVerb, Media, Medium, NotInstallable, grub_verb, recognise};
