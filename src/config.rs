@@ -30,6 +30,8 @@ pub struct Config {
     pub iface: Option<String>,
     /// The install image.
     pub image: PathBuf,
+    /// Whether images are compared with their checksums before they are served.
+    pub verify: bool,
     /// The kickstart.
     pub kickstart: Option<PathBuf>,
     /// The address wished for.
@@ -114,6 +116,7 @@ impl Config {
         Ok(Self {
             iface: options.iface.clone(),
             image,
+            verify: options.verify,
             kickstart: options.ks.clone(),
             address,
             range,

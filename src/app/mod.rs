@@ -2,6 +2,7 @@
 
 mod chronicle;
 mod claim;
+mod custody;
 mod dhcp_loop;
 mod journal;
 mod knocks;
@@ -11,6 +12,7 @@ mod prepare;
 mod serve;
 mod solicited;
 mod sweep;
+mod verify;
 
 use std::ffi::OsString;
 use std::fmt;

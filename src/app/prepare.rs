@@ -7,13 +7,16 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use super::Refusal;
+use super::custody::Ward;
+use super::verify::{Opened, Report, Task};
+use super::{Refusal, complain};
 use crate::answer::kickstart::MAX_LEN;
 use crate::answer::{Kickstart, Source};
 use crate::boot::Site;
 use crate::boot::plan::KickstartFacts;
 use crate::config::Config;
 use crate::content::catalog::{Catalog, Parts, Unpack};
+use crate::event::human_bytes;
 use crate::image::{FileTree, ImageFile, IsoImage};
 use crate::machine::Registry;
 use crate::media::embedded::{self, Embedded};
@@ -31,6 +34,12 @@ pub(super) struct Prepared {
     kickstart: Option<Kickstart>,
     /// What is odd about them; one sentence each.
     pub(super) warnings: Vec<String>,
+    /// The media to be watched over.
+    pub(super) wards: Vec<Ward>,
+    /// Images that were not compared with their checksums yet.
+    pub(super) unchecked: Vec<Opened>,
+    /// What came of comparing the others.
+    pub(super) reports: Vec<Report>,
 }
 
 impl Prepared {
@@ -39,7 +48,7 @@ impl Prepared {
     /// # Errors
     /// When one of them cannot be used, with the cause and what to do.
     pub(super) fn read(config: &Config) -> Result<Self, Refusal> {
-        let (image, media) = open_image(&config.image)?;
+        let (file, image, media) = open_image(&config.image)?;
         let kickstart = config.kickstart.as_deref().map(open_kickstart).transpose()?;
         let mut warnings: Vec<String> =
             image.warnings().iter().map(|warning| format!("{}: {warning}", config.image.display())).collect();
@@ -47,7 +56,14 @@ impl Prepared {
             warnings.extend(judge_source(kickstart, path, &media)?);
         }
         let loaders = find_loaders(&image);
-        Ok(Self { tree: Arc::new(image), media, loaders, kickstart, warnings })
+        let ward = Ward::new(file.clone()).map_err(|error| cannot_open("--iso", &config.image, &error))?;
+        let tree: Arc<dyn FileTree> = Arc::new(image);
+        let (mut unchecked, mut reports) = (Vec::new(), Vec::new());
+        match config.verify {
+            true => reports.push(verify(file, tree.as_ref())?),
+            false => unchecked.push((file, tree.clone())),
+        }
+        Ok(Self { tree, media, loaders, kickstart, warnings, wards: vec![ward], unchecked, reports })
     }
 
     /// What is served in this run, from `server` and its HTTP port.
@@ -87,13 +103,28 @@ impl Prepared {
     }
 }
 
-fn open_image(path: &Path) -> Result<(IsoImage, Media), Refusal> {
+fn open_image(path: &Path) -> Result<(Arc<ImageFile>, IsoImage, Media), Refusal> {
     let shown = path.display();
     let file = ImageFile::open(path).map_err(|error| cannot_open("--iso", path, &error))?;
-    let image = IsoImage::open(Arc::new(file)).map_err(|error| Refusal::new(format!("{shown} {error}")))?;
+    let file = Arc::new(file);
+    let image = IsoImage::open(file.clone()).map_err(|error| Refusal::new(format!("{shown} {error}")))?;
     let media =
         recognise(&image, image.volume_id()).map_err(|error| Refusal::new(format!("{shown}: {error}")))?;
-    Ok((image, media))
+    Ok((file, image, media))
+}
+
+/// Compares an image with its own checksums, before anything else is done with it.
+fn verify(file: Arc<ImageFile>, tree: &dyn FileTree) -> Result<Report, Refusal> {
+    let shown = file.path().display().to_string();
+    let task = Task::new(file, tree);
+    if task.total() > 0 {
+        complain(&format!("comparing {shown} with its own checksums, {} of it", human_bytes(task.total())));
+    }
+    match task.run(None) {
+        Some(report) if report.is_sound() => Ok(report),
+        Some(report) => Err(Refusal::new(format!("{shown} {}", report.sentence()))),
+        None => Err(Refusal::new(format!("{shown} was not checked"))),
+    }
 }
 
 fn open_kickstart(path: &Path) -> Result<Kickstart, Refusal> {

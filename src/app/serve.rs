@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::mem;
 use std::net::Ipv4Addr;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{self, Receiver, SyncSender};
@@ -13,9 +14,11 @@ use time::UtcOffset;
 
 use super::chronicle::Chronicle;
 use super::claim::{Claim, LastResort, Place};
+use super::custody;
 use super::dhcp_loop::{DhcpLoop, LinkAtStart};
 use super::offer::{self, Offer};
 use super::prepare::Prepared;
+use super::verify::Report;
 use super::{Ended, Refusal, output};
 use crate::config::{Cidr, Config, LogForm};
 use crate::content::networks::Networks;
@@ -60,7 +63,7 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
     output::start_diagnostics(config.verbosity);
     let invocation = Invocation::of_this_process();
     let place = Place::choose(config, &invocation)?;
-    let prepared = Prepared::read(config)?;
+    let mut prepared = Prepared::read(config)?;
     place.check_privileges(&invocation)?;
     let mac = ethernet_address(&place.interface)?;
 
@@ -78,6 +81,10 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
     for text in oddities(&place, &prepared, &programs, has_link) {
         chronicle.tell(What::Warning { text });
     }
+    for what in prepared.reports.iter().filter_map(Report::event) {
+        chronicle.tell(what);
+    }
+    let (wards, unchecked) = (mem::take(&mut prepared.wards), mem::take(&mut prepared.unchecked));
     let site = prepared.site(server_ip, config.http_port);
     let ready = What::Ready {
         image: site.title.clone(),
@@ -87,7 +94,7 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
     };
     let catalog = Arc::new(prepared.catalog(site, machines));
     let link = LinkAtStart { is_there: has_link, is_fresh: !place.interface.up };
-    let ladder = std::mem::take(&mut claim.ladder);
+    let ladder = mem::take(&mut claim.ladder);
 
     let dhcp = DhcpLoop {
         raw: claim.raw.clone(),
@@ -107,6 +114,7 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
         ready,
         xid: random::bits().map_err(cannot_start)? as u32,
     };
+    custody::watch(wards, unchecked, Arc::downgrade(&chronicle), stop.clone()).map_err(cannot_start)?;
     let library: Arc<dyn Library> = catalog;
     let observer: Arc<dyn Observer> = chronicle.clone();
     let tftp_config = tftp_config(&place, config);
