@@ -44,6 +44,10 @@ pub struct Options {
     #[argh(option, arg_name = "file", from_str_fn(path))]
     pub iso: Option<PathBuf>,
 
+    /// compare the image with its own checksums before serving, and refuse a damaged one; else that is done meanwhile
+    #[argh(switch)]
+    pub verify: bool,
+
     /// the kickstart every machine gets; without it the installer asks
     #[argh(option, arg_name = "file", from_str_fn(path))]
     pub ks: Option<PathBuf>,

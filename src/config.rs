@@ -33,6 +33,8 @@ pub struct Config {
     pub iface: Option<String>,
     /// The install image.
     pub image: PathBuf,
+    /// Whether images are compared with their checksums before they are served.
+    pub verify: bool,
     /// The kickstart.
     pub kickstart: Option<PathBuf>,
     /// Loaders that the user gives; one for each kind of machine.
@@ -120,6 +122,7 @@ impl Config {
         Ok(Self {
             iface: options.iface.clone(),
             image,
+            verify: options.verify,
             kickstart: options.ks.clone(),
             loaders,
             address,

@@ -2,6 +2,7 @@
 
 mod chronicle;
 mod claim;
+mod custody;
 mod desk;
 mod dhcp_loop;
 mod given;
@@ -15,6 +16,7 @@ mod scribe;
 mod serve;
 mod solicited;
 mod sweep;
+mod verify;
 
 use std::ffi::OsString;
 use std::fmt;

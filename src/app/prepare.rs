@@ -7,14 +7,17 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use super::Refusal;
+use super::custody::Ward;
 use super::given::Given;
+use super::verify::{Opened, Report, Task};
+use super::{Refusal, complain};
 use crate::answer::kickstart::MAX_LEN;
 use crate::answer::{Kickstart, Source};
 use crate::boot::Site;
 use crate::boot::plan::KickstartFacts;
 use crate::config::Config;
 use crate::content::catalog::{Catalog, Parts, Unpack};
+use crate::event::human_bytes;
 use crate::image::{FileTree, ImageFile, IsoImage};
 use crate::machine::Registry;
 use crate::media::embedded::{self, Embedded};
@@ -34,6 +37,12 @@ pub(super) struct Prepared {
     pub(super) given: Vec<Given>,
     /// What is odd about them; one sentence each.
     pub(super) warnings: Vec<String>,
+    /// The media to be watched over.
+    pub(super) wards: Vec<Ward>,
+    /// Images that were not compared with their checksums yet.
+    pub(super) unchecked: Vec<Opened>,
+    /// What came of comparing the others.
+    pub(super) reports: Vec<Report>,
 }
 
 impl Prepared {
@@ -42,7 +51,7 @@ impl Prepared {
     /// # Errors
     /// When one of them cannot be used, with the cause and what to do.
     pub(super) fn read(config: &Config) -> Result<Self, Refusal> {
-        let (image, media) = open_image(&config.image)?;
+        let (file, image, media) = open_image(&config.image)?;
         let kickstart = config.kickstart.as_deref().map(open_kickstart).transpose()?;
         let mut warnings: Vec<String> =
             image.warnings().iter().map(|warning| format!("{}: {warning}", config.image.display())).collect();
@@ -51,8 +60,14 @@ impl Prepared {
         }
         let given = config.loaders.iter().map(Given::read).collect::<Result<_, _>>()?;
         let loaders = find_loaders(&image);
+        let ward = Ward::new(file.clone()).map_err(|error| cannot_open("--iso ", &config.image, &error))?;
         let tree = loaders.over(Arc::new(image));
-        Ok(Self { tree, media, loaders, kickstart, given, warnings })
+        let (mut unchecked, mut reports) = (Vec::new(), Vec::new());
+        match config.verify {
+            true => reports.push(verify(file, tree.as_ref())?),
+            false => unchecked.push((file, tree.clone())),
+        }
+        Ok(Self { tree, media, loaders, kickstart, given, warnings, wards: vec![ward], unchecked, reports })
     }
 
     /// What is served in this run, from `server` and its HTTP port.
@@ -63,9 +78,10 @@ impl Prepared {
             http_port,
             image: short_name(&self.media),
             title: self.media.name.clone(),
-            style: self.media.arguments,
-            kernel: self.media.kernel.clone(),
-            initrds: vec![self.media.initrd.clone()],
+            arch: self.media.arch.clone(),
+            arguments: self.media.arguments().to_owned(),
+            kernel: self.media.kernel().to_owned(),
+            initrds: self.media.initrds().to_vec(),
             grub_verb: self.media.grub_verb,
             has_packages: self.media.packages(),
             kickstart: self.kickstart.as_ref().map(|it| KickstartFacts { own_source: own_source(it) }),
@@ -96,13 +112,28 @@ impl Prepared {
     }
 }
 
-fn open_image(path: &Path) -> Result<(IsoImage, Media), Refusal> {
+fn open_image(path: &Path) -> Result<(Arc<ImageFile>, IsoImage, Media), Refusal> {
     let shown = path.display();
     let file = ImageFile::open(path).map_err(|error| cannot_open("--iso ", path, &error))?;
-    let image = IsoImage::open(Arc::new(file)).map_err(|error| Refusal::new(format!("{shown} {error}")))?;
+    let file = Arc::new(file);
+    let image = IsoImage::open(file.clone()).map_err(|error| Refusal::new(format!("{shown} {error}")))?;
     let media =
         recognise(&image, image.volume_id()).map_err(|error| Refusal::new(format!("{shown}: {error}")))?;
-    Ok((image, media))
+    Ok((file, image, media))
+}
+
+/// Compares an image with its own checksums, before anything else is done with it.
+fn verify(file: Arc<ImageFile>, tree: &dyn FileTree) -> Result<Report, Refusal> {
+    let shown = file.path().display().to_string();
+    let task = Task::new(file, tree);
+    if task.total() > 0 {
+        complain(&format!("comparing {shown} with its own checksums, {} of it", human_bytes(task.total())));
+    }
+    match task.run(None) {
+        Some(report) if report.is_sound() => Ok(report),
+        Some(report) => Err(Refusal::new(format!("{shown} {}", report.sentence()))),
+        None => Err(Refusal::new(format!("{shown} was not checked"))),
+    }
 }
 
 fn open_kickstart(path: &Path) -> Result<Kickstart, Refusal> {

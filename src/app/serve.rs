@@ -1,6 +1,7 @@
 //! One run, from the configuration to the end.
 
 use std::io;
+use std::mem;
 use std::net::Ipv4Addr;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{self, Receiver, SyncSender};
@@ -12,12 +13,14 @@ use time::UtcOffset;
 
 use super::chronicle::Chronicle;
 use super::claim::{Claim, LastResort, Place};
+use super::custody;
 use super::desk;
 use super::dhcp_loop::{DhcpLoop, LinkAtStart};
 use super::offer::{self, Offer};
 use super::outlet::Outlet;
 use super::prepare::Prepared;
 use super::scribe::{Scribe, Tally};
+use super::verify::Report;
 use super::{Ended, Refusal, output};
 use crate::config::{Cidr, Config, LogForm};
 use crate::content::networks::Networks;
@@ -62,7 +65,7 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
     output::start_diagnostics(config.verbosity);
     let invocation = Invocation::of_this_process();
     let place = Place::choose(config, &invocation)?;
-    let prepared = Prepared::read(config)?;
+    let mut prepared = Prepared::read(config)?;
     place.check_privileges(&invocation)?;
     let mac = ethernet_address(&place.interface)?;
 
@@ -81,6 +84,10 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
     for text in oddities(&place, &prepared, &programs, has_link) {
         chronicle.tell(What::Warning { text });
     }
+    for what in prepared.reports.iter().filter_map(Report::event) {
+        chronicle.tell(what);
+    }
+    let (wards, unchecked) = (mem::take(&mut prepared.wards), mem::take(&mut prepared.unchecked));
     let site = prepared.site(server_ip, config.http_port);
     let ready = What::Ready {
         image: site.title.clone(),
@@ -90,7 +97,7 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
     };
     let catalog = Arc::new(prepared.catalog(site, machines));
     let link = LinkAtStart { is_there: has_link, is_fresh: !place.interface.up };
-    let ladder = std::mem::take(&mut claim.ladder);
+    let ladder = mem::take(&mut claim.ladder);
 
     let tied = claim.tied().map_err(cannot_start)?;
     let outlet = Arc::new(Outlet::new(claim.raw.clone(), stop.clone()));
@@ -123,6 +130,7 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
         ready,
         xid: random::bits().map_err(cannot_start)? as u32,
     };
+    custody::watch(wards, unchecked, Arc::downgrade(&chronicle), stop.clone()).map_err(cannot_start)?;
     let library: Arc<dyn Library> = catalog;
     let observer: Arc<dyn Observer> = chronicle.clone();
     let tftp_config = tftp_config(&place, config);

@@ -11,5 +11,4 @@ pub mod plan;
 pub mod script;
 pub mod select;
 
-pub use arguments::Arguments;
 pub use plan::{Entry, Plan, Site};

@@ -3,9 +3,9 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::Arguments;
+use super::arguments::{self, Values};
 use crate::content::Protocol;
-use crate::media::{Arguments as Style, GrubVerb};
+use crate::media::GrubVerb;
 use crate::wire::MacAddr;
 
 /// How long a menu waits before it installs: enough to stop it by hand, not enough to be noticed.
@@ -22,8 +22,10 @@ pub struct Site {
     pub image: String,
     /// What it installs, as people name it.
     pub title: String,
-    /// How its kernel arguments are spelt.
-    pub style: Style,
+    /// Its architecture, as its maker writes it.
+    pub arch: String,
+    /// The template of its kernel's arguments.
+    pub arguments: String,
     /// Path of the kernel on the image.
     pub kernel: String,
     /// Paths of the initial ramdisks on the image, in order.
@@ -74,20 +76,24 @@ impl Site {
         let tree = self.tree_url();
         let kickstart =
             self.kickstart.zip(machine).map(|(facts, (_, token))| (facts, self.kickstart_url(token)));
-        let arguments = Arguments {
-            style: self.style,
+        let own_source = kickstart.as_ref().is_some_and(|(facts, _)| facts.own_source);
+        let values = Values {
             tree: &tree,
-            kickstart: kickstart.as_ref().map(|(_, url)| url.as_str()),
-            installer_only: !self.has_packages
-                || kickstart.as_ref().is_some_and(|(facts, _)| facts.own_source),
+            has_packages: self.has_packages && !own_source,
+            mirror: None,
+            iso: None,
+            answer: kickstart.as_ref().map(|(_, url)| url.as_str()),
             mac: machine.map(|(mac, _)| mac),
+            server: self.server,
+            arch: &self.arch,
+            disk: None,
         };
         Plan {
             install: Entry {
                 title: format!("Install {}", self.title),
                 kernel: self.tree_name(&self.kernel),
                 initrds: self.initrds.iter().map(|path| self.tree_name(path)).collect(),
-                arguments: arguments.to_vec(),
+                arguments: arguments::expand(&self.arguments, &values),
             },
             timeout: MENU_TIMEOUT,
             grub_verb: self.grub_verb,
@@ -130,7 +136,10 @@ pub(crate) mod tests {
             http_port,
             image: "el9".into(),
             title: "Rocky Linux 9.6".into(),
-            style: Style::El8Plus,
+            arch: "x86_64".into(),
+            arguments: "inst.ks={answer} inst.repo={repo} {!repo}inst.stage2={tree} ip=dhcp BOOTIF={bootif} \
+                        {?answer}inst.ks.sendmac"
+                .into(),
             kernel: "images/pxeboot/vmlinuz".into(),
             initrds: vec!["images/pxeboot/initrd.img".into()],
             grub_verb: GrubVerb::Linux,

@@ -8,6 +8,7 @@ mod cursor;
 pub mod el_torito;
 mod error;
 mod fat;
+mod fingerprint;
 mod foreign;
 mod index;
 mod indexed;
@@ -24,7 +25,8 @@ mod walk;
 
 pub use error::{Foreign, ImageError, Problem, Warning};
 pub use fat::FatImage;
-pub use read_at::{Extent, FileData, FileReader, ImageFile, ReadAt};
+pub use fingerprint::{Difference, Fingerprint};
+pub use read_at::{Absence, Extent, FileData, FileReader, ImageFile, ReadAt};
 pub use tree::IsoImage;
 
 /// What a path of a tree leads to, symbolic links followed.

@@ -2,6 +2,7 @@
 
 use super::{Reach, printable};
 use crate::boot::Plan;
+use crate::boot::arguments::quoted;
 use crate::content::Protocol;
 
 /// The script for `plan`.
@@ -15,7 +16,7 @@ pub fn render(plan: &Plan, reach: &Reach) -> String {
     let names: Vec<String> = (0..install.initrds.len()).map(|index| format!("initrd{index}.img")).collect();
     let mut kernel = vec![url(&install.kernel)];
     kernel.extend(names.iter().map(|name| format!("initrd={name}")));
-    kernel.extend(install.arguments.iter().map(|argument| escape(&printable(argument))));
+    kernel.extend(install.arguments.iter().map(|it| escape(&printable(&quoted(it)))));
     let initrds: String = install
         .initrds
         .iter()

@@ -2,6 +2,7 @@
 
 use super::printable;
 use crate::boot::Plan;
+use crate::boot::arguments::quoted;
 
 /// The menu for `plan`, as 3.11 (EL5) to 6.04 read it.
 ///
@@ -12,7 +13,7 @@ pub fn render(plan: &Plan) -> String {
     let install = &plan.install;
     let title = printable(&install.title);
     let initrds: Vec<String> = install.initrds.iter().map(|name| format!("::{}", word(name))).collect();
-    let arguments: Vec<String> = install.arguments.iter().map(|argument| word(argument)).collect();
+    let arguments: Vec<String> = install.arguments.iter().map(|it| printable(&quoted(it))).collect();
     // TIMEOUT counts tenths of a second.
     let timeout = plan.timeout.as_millis() / 100;
     format!(
