@@ -12,4 +12,4 @@ pub mod script;
 pub mod select;
 
 pub use arguments::Arguments;
-pub use plan::{Entry, Plan, Site};
+pub use plan::{Asker, Entry, Plan, Site};

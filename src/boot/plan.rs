@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Arguments;
 use crate::content::Protocol;
+use crate::machine::{Assignment, Machine};
 use crate::media::{Arguments as Style, GrubVerb};
 use crate::wire::MacAddr;
 
@@ -67,20 +68,36 @@ pub struct Plan {
     pub grub_verb: GrubVerb,
 }
 
+/// The machine that asks for its plan.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker<'a> {
+    /// The card it boots from.
+    pub mac: MacAddr,
+    /// The secret in its kickstart's URL.
+    pub token: &'a str,
+    /// What it is to do.
+    pub assignment: &'a Assignment,
+}
+
+impl<'a> From<&'a Machine> for Asker<'a> {
+    fn from(machine: &'a Machine) -> Self {
+        Self { mac: machine.mac, token: &machine.token, assignment: &machine.assignment }
+    }
+}
+
 impl Site {
-    /// What the machine `mac` gets, whose kickstart has `token` in its URL. An unknown machine gets the installer
-    /// without a kickstart: the secret is not for strangers.
-    pub fn plan(&self, machine: Option<(MacAddr, &str)>) -> Plan {
+    /// What `machine` gets. An unknown machine gets the installer without a kickstart: the secret is not for strangers.
+    pub fn plan(&self, machine: Option<Asker<'_>>) -> Plan {
         let tree = self.tree_url();
         let kickstart =
-            self.kickstart.zip(machine).map(|(facts, (_, token))| (facts, self.kickstart_url(token)));
+            self.kickstart.zip(machine).map(|(facts, asker)| (facts, self.kickstart_url(asker.token)));
         let arguments = Arguments {
             style: self.style,
             tree: &tree,
             kickstart: kickstart.as_ref().map(|(_, url)| url.as_str()),
             installer_only: !self.has_packages
                 || kickstart.as_ref().is_some_and(|(facts, _)| facts.own_source),
-            mac: machine.map(|(mac, _)| mac),
+            mac: machine.map(|asker| asker.mac),
         };
         Plan {
             install: Entry {
@@ -143,7 +160,8 @@ pub(crate) mod tests {
 
     #[test]
     fn a_machine_gets_its_own_kickstart() {
-        let plan = site(80).plan(Some((MAC, "abc")));
+        let assignment = Assignment::default();
+        let plan = site(80).plan(Some(Asker { mac: MAC, token: "abc", assignment: &assignment }));
         assert_eq!(plan.install.kernel, "t/el9/images/pxeboot/vmlinuz");
         assert_eq!(
             plan.install.arguments,

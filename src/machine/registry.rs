@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
+use super::Assignment;
 use crate::wire::MacAddr;
 
 /// Most machines that are remembered. A stranger can make up MAC addresses; past this the one that was silent longest
@@ -24,6 +25,8 @@ pub struct Machine {
     pub packages: u64,
     /// Their bytes.
     pub package_bytes: u64,
+    /// What it does at its next start.
+    pub assignment: Assignment,
     /// When it was last heard of, in milliseconds since 1970.
     pub seen_millis: u64,
 }
@@ -54,6 +57,7 @@ impl Registry {
             client: String::new(),
             packages: 0,
             package_bytes: 0,
+            assignment: Assignment::default(),
             seen_millis: now_millis,
         });
         machine.seen_millis = now_millis;
