@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::entry::{AnswerKind, Entry, EntryKind, Menu, literal};
 use super::family::{Family, Support};
 use super::menu::{Action, Item, OwnMenu, Rewritten, rewrite};
+use super::paths;
 use crate::image::FileTree;
 
 /// What every entry says of which nobody knows how it fares without its medium.
@@ -184,6 +185,13 @@ pub(super) fn id(label: &str) -> String {
     let id: String = label.chars().take(MAX_ID).map(letter).collect();
     let id = id.trim_matches('-');
     if id.is_empty() { "entry".to_owned() } else { id.to_owned() }
+}
+
+/// The file of the tree that the default entry's kernel is told to load: a live system's root.
+pub(super) fn first_fetch(tree: &dyn FileTree, entries: &[Entry]) -> Option<String> {
+    let words = entries.first()?.arguments.split_whitespace();
+    let mut told = words.filter_map(|word| word.split_once("{tree}/").map(|(_, path)| path));
+    told.find(|path| paths::is_file(tree, path)).map(str::to_owned)
 }
 
 /// The menu around the entries, its default as the id that the entry got.
