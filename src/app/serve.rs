@@ -14,7 +14,7 @@ use time::UtcOffset;
 use super::chronicle::Chronicle;
 use super::claim::{Claim, LastResort, Place};
 use super::dhcp_loop::{DhcpLoop, LinkAtStart};
-use super::offer::{self, Offer};
+use super::offer::{Offer, Programs};
 use super::prepare::Prepared;
 use super::{Ended, Refusal, output};
 use crate::config::{Cidr, Config, LogForm};
@@ -61,6 +61,7 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
     let invocation = Invocation::of_this_process();
     let place = Place::choose(config, &invocation)?;
     let prepared = Prepared::read(config)?;
+    let site = prepared.site(place.addressing.server.address, config.http_port)?;
     place.check_privileges(&invocation)?;
     let mac = ethernet_address(&place.interface)?;
 
@@ -73,14 +74,20 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
     let machines = Arc::new(Mutex::new(registry(&claim.restored)?));
     let chronicle = Arc::new(Chronicle::new(machines.clone(), events));
     let server_ip = place.addressing.server.address;
-    let programs = offer::first_programs(&prepared.loaders);
+    let programs = Programs::of(prepared.images());
     let has_link = has_link(&place.interface);
-    for text in oddities(&place, &prepared, &programs, has_link) {
+    for text in oddities(&place, &prepared, programs.common(), has_link) {
         chronicle.tell(What::Warning { text });
     }
-    let site = prepared.site(server_ip, config.http_port);
+    if site.only_image().is_none() {
+        for image in prepared.images() {
+            let (id, name, file) =
+                (image.id.to_string(), image.media.name.clone(), image.path.display().to_string());
+            chronicle.tell(What::Image { id, name, file });
+        }
+    }
     let ready = What::Ready {
-        image: site.title.clone(),
+        image: site.title(),
         server: server_ip,
         pool: Some(place.addressing.pool),
         url: site.url(Protocol::Http, ""),
@@ -94,7 +101,7 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
         mac,
         ip: server_ip,
         server: dhcp_server(&place, config, mac, &claim.restored, ladder)?,
-        advice: advice(server_ip, &programs),
+        advice: advice(server_ip, programs.common()),
         wish: config.dhcp,
         http_port: config.http_port,
         reply_delay: config.reply_delay,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
-use super::Assignment;
+use super::{Assignment, ImageId};
 use crate::wire::MacAddr;
 
 /// Most machines that are remembered. A stranger can make up MAC addresses; past this the one that was silent longest
@@ -27,6 +27,10 @@ pub struct Machine {
     pub package_bytes: u64,
     /// What it does at its next start.
     pub assignment: Assignment,
+    /// The image whose loader it took last.
+    pub loader: Option<ImageId>,
+    /// The label that somebody chose from its menu, which waits for another loader.
+    pub pick: Option<String>,
     /// When it was last heard of, in milliseconds since 1970.
     pub seen_millis: u64,
 }
@@ -58,6 +62,8 @@ impl Registry {
             packages: 0,
             package_bytes: 0,
             assignment: Assignment::default(),
+            loader: None,
+            pick: None,
             seen_millis: now_millis,
         });
         machine.seen_millis = now_millis;
