@@ -36,6 +36,9 @@ slowhttptest       HTTP clients that hold connections
 tftp-hpa           TFTP client
 atftp              TFTP client with windowsize
 isc-dhcp-client    DHCP client
+dhcpcd-base|dhcpcd5  DHCP client
+bootpc             BOOTP client
+isc-dhcp-relay     DHCP relay
 dnsmasq-base       another DHCP server on the wire
 isc-dhcp-server    likewise
 qemu-system-arm    a machine of 64-bit Arm
