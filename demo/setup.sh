@@ -39,6 +39,7 @@ isc-dhcp-client    DHCP client
 dhcpcd-base|dhcpcd5  DHCP client
 bootpc             BOOTP client
 isc-dhcp-relay     DHCP relay
+systemd            DHCP client: systemd-networkd
 dnsmasq-base       another DHCP server on the wire
 isc-dhcp-server    likewise
 qemu-system-arm    a machine of 64-bit Arm
