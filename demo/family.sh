@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes a small image of another family than Enterprise Linux: demo/family.sh LAYOUT [OUT.iso]
 #
-# LAYOUT is suse, arch, debian-live, coreos; debian-installer, whose kernel and ramdisk are the real ones of Debian's
+# LAYOUT is suse, arch, debian-live, coreos, ubuntu; debian-installer, whose kernel and ramdisk are the real ones of Debian's
 # package; unknown, of which nothing is known but its isolinux.cfg; memtest, ipxe and grub-rescue, which come inside
 # packages as they are. Kernels and loaders are real ones, of this computer's distribution; the ramdisk imitates where the
 # family's own looks first. Without OUT.iso the image is kept below target/ and made anew only when this recipe or a
@@ -11,7 +11,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # Never to be seen by a machine: the configurations of the image itself have it.
 marker=LAB=image-configuration
-layouts="suse|arch|debian-live|coreos|debian-installer|unknown|memtest|ipxe|grub-rescue"
+layouts="suse|arch|debian-live|coreos|ubuntu|debian-installer|unknown|memtest|ipxe|grub-rescue"
 layout=${1-}
 [[ $layout =~ ^($layouts)$ ]] || die "usage: demo/family.sh $layouts [OUT.iso]"
 
@@ -171,6 +171,21 @@ default linux
 label linux
   kernel /images/pxeboot/vmlinuz
   append initrd=/images/pxeboot/initrd.img,/images/ignition.img coreos.liveiso=$volume $marker
+CFG
+        ;;
+    ubuntu) # canonical/subiquity; its GRUB is no network one
+        volume="Ubuntu-Server 24.04.2 LTS amd64"
+        guest casper/vmlinuz casper/initrd
+        root casper/ubuntu-server-minimal.squashfs
+        text .disk/info <<<'Ubuntu-Server 24.04.2 LTS "Noble Numbat" - Release amd64 (20250215)'
+        text casper/install-sources.yaml <<<"- id: ubuntu-server"
+        text boot/grub/grub.cfg <<CFG
+set timeout=30
+menuentry "Try or Install Ubuntu Server" {
+	set gfxpayload=keep
+	linux	/casper/vmlinuz $marker ---
+	initrd	/casper/initrd
+}
 CFG
         ;;
     debian-installer) # debian-installer build/, its mini.iso

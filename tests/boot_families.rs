@@ -11,59 +11,135 @@ mod trial;
 #[path = "common/wire.rs"]
 mod wire;
 
+use lab::Firmware::{Bios, Uefi};
 use lab::{Firmware, MARKER};
-use serde_json::Value;
 use trial::{Setup, fetched, of};
 
-/// Boots an image of `layout` until the machine has fetched something as `step`.
-fn boot(layout: &str, firmware: Firmware, step: &str) -> Vec<Value> {
-    let firmware_name = if firmware == Firmware::Bios { "bios" } else { "uefi" };
-    let mut trial = Setup::new(firmware, layout).start(&format!("family_{layout}_{firmware_name}"));
+/// What a machine with this firmware fetches of an image of `layout`, an answer file given or not: its kernel is `kernel`,
+/// and the last thing fetched as `step` is `file`.
+fn boots(layout: &str, firmware: Firmware, kernel: &str, (step, file): (&str, &str), answer: &str) {
+    let firmware_name = if firmware == Bios { "bios" } else { "uefi" };
+    let setup = Setup { answer, ..Setup::new(firmware, layout) };
+    let mut trial = setup.start(&format!("family_{layout}_{firmware_name}"));
     let events = trial.until(step);
-    assert!(!trial.capture.has(MARKER), "the image's own configuration was served");
+    for (step, file) in [("kernel", kernel), (step, file)] {
+        let names = fetched(&events, step);
+        assert!(names.last().is_some_and(|name| name.ends_with(file)), "{step} {file}: {names:?}");
+    }
     for bad in ["broken", "refused", "nothing-to-boot"] {
         assert!(of(&events, bad).is_empty(), "{bad}: {events:#?}");
     }
+    assert!(!trial.capture.has(MARKER), "the image's own configuration was served");
     trial.end();
-    events
 }
 
-/// The last file that was fetched as `step`.
-fn last(events: &[Value], step: &str) -> String {
-    fetched(events, step).pop().unwrap_or_default()
+/// The first file that anaconda asks for.
+const TREEINFO: (&str, &str) = ("metadata", ".treeinfo");
+const VMLINUZ: &str = "images/pxeboot/vmlinuz";
+
+#[test]
+fn c20_el6_bios() {
+    boots("el6", Bios, VMLINUZ, TREEINFO, "");
 }
 
-/// Both firmwares, as a module with a test each.
-macro_rules! family {
-    ($name:ident, $layout:literal, $kernel:literal, $step:literal, $file:literal) => {
-        mod $name {
-            use super::*;
-
-            fn check(firmware: Firmware) {
-                let events = boot($layout, firmware, $step);
-                assert!(last(&events, "kernel").ends_with($kernel), "{events:#?}");
-                assert!(last(&events, $step).ends_with($file), "{events:#?}");
-            }
-
-            #[test]
-            fn bios() {
-                check(Firmware::Bios);
-            }
-
-            #[test]
-            fn uefi() {
-                check(Firmware::Uefi);
-            }
-        }
-    };
+#[test]
+fn c20_el6_uefi() {
+    boots("el6", Uefi, VMLINUZ, TREEINFO, "");
 }
 
-family!(el6, "el6", "images/pxeboot/vmlinuz", "metadata", ".treeinfo");
-family!(el7, "el7", "images/pxeboot/vmlinuz", "metadata", ".treeinfo");
-family!(el9, "el9", "images/pxeboot/vmlinuz", "metadata", ".treeinfo");
-family!(el10, "el10", "images/pxeboot/vmlinuz", "metadata", ".treeinfo");
-family!(c24_suse, "suse", "boot/x86_64/loader/linux", "stage2", "boot/x86_64/root");
-family!(c23_arch, "arch", "arch/boot/x86_64/vmlinuz-linux", "stage2", "arch/x86_64/airootfs.sfs");
-family!(memtest, "memtest", "EFI/BOOT/bootx64.efi", "kernel", "EFI/BOOT/bootx64.efi");
-family!(unknown, "unknown", "system/kernel", "stage2", "system/filesystem.squashfs");
-family!(debian_installer, "debian-installer", "/linux", "initrd", "initrd.gz");
+#[test]
+fn c20_el7_bios() {
+    boots("el7", Bios, VMLINUZ, TREEINFO, "");
+}
+
+#[test]
+fn c20_el7_uefi() {
+    boots("el7", Uefi, VMLINUZ, TREEINFO, "");
+}
+
+#[test]
+fn c20_el9_bios() {
+    boots("el9", Bios, VMLINUZ, TREEINFO, "");
+}
+
+#[test]
+fn c20_el9_uefi() {
+    boots("el9", Uefi, VMLINUZ, TREEINFO, "");
+}
+
+/// There is no PXELINUX on it.
+#[test]
+fn c20_el10_bios() {
+    boots("el10", Bios, VMLINUZ, TREEINFO, "");
+}
+
+#[test]
+fn c20_el10_uefi() {
+    boots("el10", Uefi, VMLINUZ, TREEINFO, "");
+}
+
+const SUSE: &str = "boot/x86_64/loader/linux";
+
+#[test]
+fn c24_suse_bios() {
+    boots("suse", Bios, SUSE, ("stage2", "boot/x86_64/root"), "");
+}
+
+#[test]
+fn c24_suse_uefi() {
+    boots("suse", Uefi, SUSE, ("stage2", "boot/x86_64/root"), "");
+}
+
+const ARCH: &str = "arch/boot/x86_64/vmlinuz-linux";
+
+#[test]
+fn c23_arch_bios() {
+    boots("arch", Bios, ARCH, ("stage2", "arch/x86_64/airootfs.sfs"), "");
+}
+
+#[test]
+fn c23_arch_uefi() {
+    boots("arch", Uefi, ARCH, ("stage2", "arch/x86_64/airootfs.sfs"), "");
+}
+
+/// The image as one file, which its ramdisk loads.
+#[test]
+fn c22_ubuntu_uefi() {
+    boots("ubuntu", Uefi, "casper/vmlinuz", ("stage2", ".iso"), "");
+}
+
+/// The real installer: it asks for its preseed file when it has a language, the network and no more questions.
+const PRESEED: &str =
+    "d-i debian-installer/locale string en_US.UTF-8\nd-i keyboard-configuration/xkb-keymap select us\n";
+
+#[test]
+fn c21_debian_installer_bios() {
+    boots("debian-installer", Bios, "linux", ("kickstart", "ks.cfg"), PRESEED);
+}
+
+#[test]
+fn c21_debian_installer_uefi() {
+    boots("debian-installer", Uefi, "linux", ("initrd", "initrd.gz"), PRESEED);
+}
+
+/// It is loaded, and loads nothing more.
+#[test]
+fn memtest_bios() {
+    boots("memtest", Bios, "EFI/BOOT/bootx64.efi", ("kernel", ""), "");
+}
+
+#[test]
+fn memtest_uefi() {
+    boots("memtest", Uefi, "EFI/BOOT/bootx64.efi", ("kernel", ""), "");
+}
+
+/// Its menu names a directory of the medium; the live system is loaded from there.
+#[test]
+fn unknown_bios() {
+    boots("unknown", Bios, "system/kernel", ("stage2", "system/filesystem.squashfs"), "");
+}
+
+#[test]
+fn unknown_uefi() {
+    boots("unknown", Uefi, "system/kernel", ("stage2", "system/filesystem.squashfs"), "");
+}
