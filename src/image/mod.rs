@@ -19,6 +19,7 @@ mod partition;
 mod read_at;
 mod rock_ridge;
 mod tree;
+mod udf;
 mod volume;
 mod walk;
 

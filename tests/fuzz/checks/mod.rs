@@ -16,17 +16,22 @@ macro_rules! checks {
 }
 
 checks! {
+    deb
     dhcp
     dhcp_server
     dhcp_session
+    el_torito
+    fat
     frame
     http
     iso
     http_session
     kickstart
     lease
+    pe
     rpm
     tftp
     tftp_session
     treeinfo
+    udf
 }
