@@ -2,16 +2,22 @@
 
 mod chronicle;
 mod claim;
+mod custody;
+mod desk;
 mod dhcp_loop;
 mod given;
+mod images;
 mod journal;
 mod knocks;
 mod offer;
+mod outlet;
 mod output;
 mod prepare;
+mod scribe;
 mod serve;
 mod solicited;
 mod sweep;
+mod verify;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -43,6 +49,12 @@ impl Refusal {
     /// The same where the command line is at fault.
     pub fn wrong_use(text: impl fmt::Display) -> Self {
         Self { text: text.to_string(), code: WRONG_USE }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 

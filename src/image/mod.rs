@@ -8,6 +8,8 @@ mod cursor;
 pub mod el_torito;
 mod error;
 mod fat;
+mod fingerprint;
+mod folder;
 mod foreign;
 mod index;
 mod indexed;
@@ -18,15 +20,21 @@ mod links;
 mod partition;
 mod read_at;
 mod rock_ridge;
+#[cfg(test)]
+pub(crate) mod testing;
 mod tree;
 mod udf;
+mod union;
 mod volume;
 mod walk;
 
 pub use error::{Foreign, ImageError, Problem, Warning};
 pub use fat::FatImage;
-pub use read_at::{Extent, FileData, FileReader, ImageFile, ReadAt};
+pub use fingerprint::{Difference, Fingerprint};
+pub use folder::FolderTree;
+pub use read_at::{Absence, Extent, FileData, FileReader, ImageFile, ReadAt};
 pub use tree::IsoImage;
+pub use union::UnionTree;
 
 /// What a path of a tree leads to, symbolic links followed.
 #[derive(Clone)]
