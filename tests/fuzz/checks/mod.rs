@@ -19,9 +19,12 @@ macro_rules! checks {
 }
 
 checks! {
+    deb
     dhcp
     dhcp_server
     dhcp_session
+    el_torito
+    fat
     frame
     http
     iso
@@ -31,8 +34,10 @@ checks! {
     menu_entries
     menu_grub
     menu_isolinux
+    pe
     rpm
     tftp
     tftp_session
     treeinfo
+    udf
 }
