@@ -1,8 +1,9 @@
 use super::table::MAX_PER_CLIENT;
 use super::*;
-use crate::content::Body;
 use crate::content::networks::Networks;
+use crate::content::{Body, Content, Found, Request, Role};
 use crate::image::{Extent, FileData, ImageFile};
+use crate::wire::tftp::{self, Packet};
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::sync::Mutex;
