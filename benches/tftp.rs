@@ -102,15 +102,13 @@ impl<'a> Lab<'a> {
             Server::dnsmasq(&bench.server, files),
             Server::atftpd(&bench.server, files),
         ];
-        servers
-            .extend(std::env::var_os("BEFORE").map(|program| Server::before(&bench.server, files, &program)));
         let other_bench = std::env::var_os("BEFORE").map(|program| {
             let bench = Bench::new();
             plug(&bench);
             servers.push(Server::before(&bench.server, files, &program));
             bench
         });
-        let bare = bare::start(&bench.server, 6, files.large());
+        let bare = bare::start(&bench.server, 6, files);
         let lab = Self { bench, other_bench, files, servers, bare };
         for server in &lab.servers {
             // Asked until it answers; then everything was read once.

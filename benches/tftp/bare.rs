@@ -7,19 +7,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::netns::Netns;
+use super::servers::Files;
 
 /// A client that is silent for so long has what it wanted.
 const SILENCE: Duration = Duration::from_secs(1);
 
 /// Serves one client after the other, for as long as the process lives. Returns where.
-pub(crate) fn start(netns: &Netns, last: u8, file: Arc<[u8]>) -> SocketAddrV4 {
+pub(crate) fn start(netns: &Netns, last: u8, files: &Files) -> SocketAddrV4 {
+    let all: Arc<[u8]> = files.large();
     let address = Ipv4Addr::new(192, 168, 100, last);
     let [requests, port] = netns.run(|| [69, 1069].map(|port| UdpSocket::bind((address, port)).unwrap()));
     std::thread::spawn(move || {
         let mut request = [0; 512];
         while let Ok((len, peer)) = requests.recv_from(&mut request) {
             port.connect(peer).unwrap();
-            serve(&port, &request[..len], &file);
+            let name = request[2..len].split(|byte| *byte == 0).next().unwrap();
+            let file = &all[..Files::len(std::str::from_utf8(name).unwrap())];
+            serve(&port, &request[..len], file);
         }
     });
     SocketAddrV4::new(address, 69)

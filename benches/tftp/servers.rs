@@ -60,8 +60,13 @@ impl Files {
 
     /// What is in a file.
     pub(crate) fn bytes(&self, name: &str) -> &[u8] {
+        &self.bytes[..Self::len(name)]
+    }
+
+    /// How long it is.
+    pub(crate) fn len(name: &str) -> usize {
         let (_, len) = [LARGE, MIDDLE, SMALL, TEN].into_iter().find(|(other, _)| *other == name).unwrap();
-        &self.bytes[..len]
+        len
     }
 
     /// The large file.

@@ -12,8 +12,10 @@ pub const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// The wait doubles up to here.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
-/// The shortest wait for [`Patience::Adaptive`]. A client that draws its progress may need longer now and then; that is
-/// noticed, and waited for.
+/// The shortest wait for [`Patience::Adaptive`] at first: a client that draws its progress needs some milliseconds.
+const FIRST_FLOOR: Duration = Duration::from_millis(10);
+
+/// The same for a client that was steady for a hundred blocks.
 const SHORTEST_WAIT: Duration = Duration::from_millis(4);
 
 /// The same for a whole window: its client says itself when something is missing, but for the end of it.
@@ -44,9 +46,9 @@ pub struct Timer {
     round_trip: Option<(Duration, Duration)>,
     /// The shortest round trip of all.
     least: Duration,
-    /// No wait is shorter than this, nor ever than what it is at first.
+    /// No wait is shorter than this; and what becomes of it with a steady client.
     floor: Duration,
-    first_floor: Duration,
+    last_floor: Duration,
     wait: Duration,
     sent_at: Duration,
     is_resent: bool,
@@ -56,7 +58,7 @@ impl Timer {
     /// A timer for a transfer that sends its first packet `now`.
     pub fn start(patience: Patience, now: Duration) -> Self {
         let floor = match patience {
-            Patience::Adaptive => SHORTEST_WAIT,
+            Patience::Adaptive => FIRST_FLOOR,
             Patience::Cautious => FIRST_WAIT,
             Patience::Asked(wish) => wish.max(FIRST_WAIT),
         };
@@ -66,7 +68,7 @@ impl Timer {
             round_trip: None,
             least: Duration::MAX,
             floor,
-            first_floor: floor,
+            last_floor: if patience == Patience::Adaptive { SHORTEST_WAIT } else { floor },
             wait,
             sent_at: now,
             is_resent: false,
@@ -99,7 +101,7 @@ impl Timer {
         } else {
             self.measure(sample);
             // Else a client that paused some times would wait a second for each packet that is lost.
-            self.floor = weighted(self.floor, self.first_floor, FORGETTING);
+            self.floor = weighted(self.floor, self.last_floor, FORGETTING);
         }
         self.is_resent = false;
         self.wait = self.estimate().max(at_least);
@@ -249,7 +251,7 @@ mod tests {
     /// A wire of 2 ms that loses 4 % of the round trips: what is lost costs little more than it must.
     #[test]
     fn a_bad_wire_is_not_taken_for_a_slow_client() {
-        let (mut timer, mut now) = after(Patience::Adaptive, 10, ms(2));
+        let (mut timer, mut now) = after(Patience::Adaptive, 100, ms(2));
         for number in 0..1000 {
             if number % 25 == 0 {
                 let deadline = timer.deadline();

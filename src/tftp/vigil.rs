@@ -38,24 +38,26 @@ pub struct Vigil {
 impl Vigil {
     /// How long to wait awake at `now` for the next answer; `None` to sleep.
     pub fn begin(&mut self, now: Duration) -> Option<Duration> {
-        self.looked_at = Some(now);
-        (self.quick >= WORTH && now >= self.rested_at).then_some(AWAKE)
+        let is_worth = self.quick >= WORTH && now >= self.rested_at;
+        self.looked_at = is_worth.then_some(now);
+        is_worth.then_some(AWAKE)
     }
 
     /// Nothing had come at `now`. Returns whether to go on.
     pub fn on_look(&mut self, now: Duration) -> bool {
         let took = self.looked_at.replace(now).map_or(Duration::ZERO, |before| now.saturating_sub(before));
-        if took < ROBBED {
-            return true;
+        if took >= ROBBED {
+            self.rest = self.rest.saturating_mul(2).clamp(FIRST_REST, LONGEST_REST);
+            self.rested_at = now.saturating_add(self.rest);
         }
-        self.rest = self.rest.saturating_mul(2).clamp(FIRST_REST, LONGEST_REST);
-        self.rested_at = now.saturating_add(self.rest);
-        false
+        took < ROBBED
     }
 
     /// At `now` an answer came to what went out at `since`.
     pub fn on_answer(&mut self, since: Duration, now: Duration) {
-        self.looked_at = Some(now);
+        if self.looked_at.is_some() && !self.on_look(now) {
+            return;
+        }
         if now.saturating_sub(since) > SOON {
             return self.on_vain();
         }
@@ -124,6 +126,7 @@ mod tests {
             now += SLOW;
             assert!(!vigil.on_look(now), "somebody else was there");
             let start = now;
+            // An answer that was waited for asleep tells nothing of others.
             while vigil.begin(now).is_none() {
                 now += Duration::from_millis(1);
                 vigil.on_answer(now, now);
@@ -131,11 +134,14 @@ mod tests {
             rests.push((now - start).as_millis());
         }
         assert_eq!(rests, [20, 40, 80, 160, 320, 640, 1000, 1000]);
-        // Nobody for a second: the next one is no habit.
+        // Nobody for two seconds: the next one is no habit. It is noticed by an answer, too.
+        vigil.looked_at = None;
         now += Duration::from_secs(2);
         vigil.on_answer(now, now);
-        vigil.begin(now);
-        assert!(!vigil.on_look(now + SLOW));
-        assert!(vigil.begin(now + SLOW + FIRST_REST).is_some());
+        assert!(vigil.begin(now).is_some());
+        now += SLOW;
+        vigil.on_answer(now, now);
+        assert_eq!(vigil.begin(now), None);
+        assert!(vigil.begin(now + FIRST_REST).is_some());
     }
 }

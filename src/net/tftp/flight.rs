@@ -189,7 +189,11 @@ impl<'a> Flight<'a> {
         let mut buffer = [0; PACKET_LEN];
         for _ in 0..PACKETS_PER_TURN {
             let Some(socket) = self.port.inlet(inlet).filter(|_| self.ended.is_none()) else { return false };
-            match socket.recv_from(&mut buffer) {
+            let received = match inlet {
+                Inlet::Open => socket.recv_from(&mut buffer),
+                Inlet::Line => socket.recv(&mut buffer).map(|len| (len, self.peer.into())),
+            };
+            match received {
                 Ok((len, SocketAddr::V4(peer))) if peer == self.peer => {
                     // One at a time: nothing more is there, or the next look finds it.
                     if self.on_packet(&buffer[..len.min(PACKET_LEN)], now, tools) {

@@ -10,6 +10,9 @@ use super::TftpConfig;
 use crate::net::datagram::{Batch, Sender};
 use crate::net::sys;
 
+/// The most packets that are looked for in a socket that was just opened.
+const EARLY: usize = 64;
+
 /// The port of a transfer.
 pub(super) enum Port<'a> {
     /// One of its own, as RFC 1350 §4 has it.
@@ -47,7 +50,10 @@ impl Port<'_> {
         }
         socket.bind(&open.local_addr()?.into())?;
         socket.connect(&peer.into())?;
-        let line: &UdpSocket = line.insert(socket.into());
+        let socket: UdpSocket = socket.into();
+        // What came before it was connected may be of anybody, and is lost as on a wire.
+        let _ = (0..EARLY).take_while(|_| socket.recv(&mut []).is_ok()).count();
+        let line: &UdpSocket = line.insert(socket);
         Ok(Some(line.as_fd()))
     }
 
