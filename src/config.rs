@@ -12,7 +12,10 @@ use crate::dhcp::watch::Wish;
 use crate::tftp::transfer::RollOver;
 use crate::wire::MacAddr;
 
+mod loaders;
 mod networks;
+
+pub use loaders::LoaderFile;
 
 /// Our address where neither the user nor the interface has one: a private network that home routers rarely use.
 pub const DEFAULT_ADDRESS: Cidr = Cidr { address: Ipv4Addr::new(192, 168, 100, 1), prefix: 24 };
@@ -34,6 +37,8 @@ pub struct Config {
     pub verify: bool,
     /// The kickstart.
     pub kickstart: Option<PathBuf>,
+    /// Loaders that the user gives; one for each kind of machine.
+    pub loaders: Vec<LoaderFile>,
     /// The address wished for.
     pub address: Option<Cidr>,
     /// The pool wished for.
@@ -103,6 +108,7 @@ impl Config {
         let reply_delay = networks::reply_delay(options.reply_delay.as_deref()).map_err(usage)?;
         let reservations = networks::reservations(&options.reserve).map_err(usage)?;
         let relayed = networks::relayed(&options.relayed).map_err(usage)?;
+        let loaders = loaders::loaders(&options.loader).map_err(usage)?;
         let log = match options.log.as_deref() {
             None | Some("text") => LogForm::Text,
             Some("json") => LogForm::Json,
@@ -118,6 +124,7 @@ impl Config {
             image,
             verify: options.verify,
             kickstart: options.ks.clone(),
+            loaders,
             address,
             range,
             dhcp,

@@ -3,12 +3,16 @@
 mod chronicle;
 mod claim;
 mod custody;
+mod desk;
 mod dhcp_loop;
+mod given;
 mod journal;
 mod knocks;
 mod offer;
+mod outlet;
 mod output;
 mod prepare;
+mod scribe;
 mod serve;
 mod solicited;
 mod sweep;

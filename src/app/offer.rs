@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::chronicle::Chronicle;
+use super::given::Given;
 use crate::boot::arch::Arch;
 use crate::boot::boot_file::{BootFile, BootInfo};
 use crate::boot::client::{Client, Firmware};
@@ -20,8 +21,8 @@ use crate::media::{Loaders, UefiArch, UefiKind, UefiLoader};
 /// The first program for BIOS machines, as the catalogue names it.
 const PXELINUX: &str = "pxelinux.0";
 
-/// The first programs of an image, and those built in.
-pub(super) fn first_programs(loaders: &Loaders) -> FirstPrograms {
+/// The first programs that the user gave, those of an image, and those built in.
+pub(super) fn first_programs(loaders: &Loaders, given: &[Given]) -> FirstPrograms {
     let bios = loaders.bios.iter().map(|_| (Arch::Bios, PXELINUX.to_owned()));
     // EL6's GRUB 0.97 reads no grub.cfg and knows no Secure Boot; iPXE does the same and more.
     let uefi = loaders.uefi.iter().filter(|loader| loader.kind == UefiKind::Grub2);
@@ -30,6 +31,8 @@ pub(super) fn first_programs(loaders: &Loaders) -> FirstPrograms {
         loaders.uefi.iter().filter(|loader| can(loader)).map(|loader| uefi_arch(loader.arch)).collect()
     };
     FirstPrograms {
+        given: given.iter().map(|it| (it.arch, it.first.clone())).collect(),
+        given_ipxe: given.iter().filter(|it| it.is_ipxe).map(|it| it.arch).collect(),
         image: bios.chain(uefi).collect(),
         speaks_http: arches(|loader| loader.speaks_http),
         knows_proxy: arches(|loader| loader.knows_proxy),
@@ -58,26 +61,40 @@ fn role_arch(role: Role) -> Arch {
     }
 }
 
+/// Unpacks the image's loader for one kind of UEFI machine, or says why that cannot be.
+pub(super) type PrepareUefi = Box<dyn Fn(UefiArch) -> Result<(), String> + Send + Sync>;
+
 /// Knows what each client boots.
 pub(super) struct Offer {
     catalog: Arc<Catalog>,
     programs: FirstPrograms,
     beside_another_server: FirstPrograms,
     chronicle: Arc<Chronicle>,
+    /// Unpacks the image's loader for UEFI machines, where it is in a package.
+    prepare_uefi: PrepareUefi,
     /// Whether PXELINUX on the image was found to be unreadable, and that was said.
     pxelinux_is_broken: AtomicBool,
+    /// The same of shim and GRUB.
+    uefi_is_broken: AtomicBool,
     /// Whether it was said that GRUB on the image does not know proxyDHCP.
     grub_is_old: AtomicBool,
 }
 
 impl Offer {
     /// What is offered from `catalog`, with these first programs.
-    pub(super) fn new(catalog: Arc<Catalog>, programs: FirstPrograms, chronicle: Arc<Chronicle>) -> Self {
+    pub(super) fn new(
+        catalog: Arc<Catalog>,
+        programs: FirstPrograms,
+        chronicle: Arc<Chronicle>,
+        prepare_uefi: PrepareUefi,
+    ) -> Self {
         Self {
             catalog,
             beside_another_server: programs.beside_another_server(),
             programs,
             chronicle,
+            prepare_uefi,
+            uefi_is_broken: AtomicBool::new(false),
             pxelinux_is_broken: AtomicBool::new(false),
             grub_is_old: AtomicBool::new(false),
         }
@@ -90,8 +107,42 @@ impl Offer {
                 Ok(()) => first,
                 Err(error) => self.without_pxelinux(client, &error),
             },
-            _ => first,
+            BootFile::Name(name) | BootFile::Url(name) => match self.of_image(client, programs, name) {
+                Some((arch, Err(error))) => self.without_uefi(client, programs, arch, &error),
+                _ => first,
+            },
+            BootFile::None(_) => first,
         }
+    }
+
+    /// The kind of UEFI machine that a client is, if it is told to load the image's own loader, and whether that can be
+    /// unpacked.
+    fn of_image(
+        &self,
+        client: &Client,
+        programs: &FirstPrograms,
+        name: &str,
+    ) -> Option<(Arch, Result<(), String>)> {
+        let arch = client.arch?;
+        let all = [UefiArch::X64, UefiArch::Ia32, UefiArch::Aa64];
+        let uefi = all.into_iter().find(|uefi| uefi_arch(*uefi) == arch)?;
+        let is_its = programs.image.get(&arch).is_some_and(|program| name.ends_with(program));
+        is_its.then(|| (arch, (self.prepare_uefi)(uefi)))
+    }
+
+    /// The built-in loader takes the place of shim and GRUB, if there is one.
+    fn without_uefi(&self, client: &Client, programs: &FirstPrograms, arch: Arch, error: &str) -> BootFile {
+        if !self.uefi_is_broken.swap(true, Ordering::Relaxed) {
+            self.chronicle.tell(What::Warning {
+                text: format!(
+                    "shim and GRUB cannot be taken from the image: {error}. {arch} machines get what is built in; those \
+                     with Secure Boot on refuse that. Give them another with --loader ARCH=FILE"
+                ),
+            });
+        }
+        let mut programs = programs.clone();
+        programs.image.remove(&arch);
+        select::boot_file(self.catalog.site(), &programs, client)
     }
 
     /// Tells once that UEFI machines get another program than the image's, or one that will not find us.
@@ -100,6 +151,7 @@ impl Offer {
         let Some(file) = self.programs.image.get(&arch) else { return };
         let is_pxe = client.firmware == Firmware::Pxe;
         if !is_pxe
+            || self.programs.given.contains_key(&arch)
             || self.programs.knows_proxy.contains(&arch)
             || self.grub_is_old.swap(true, Ordering::Relaxed)
         {

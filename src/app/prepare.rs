@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::custody::Ward;
+use super::given::Given;
 use super::verify::{Opened, Report, Task};
 use super::{Refusal, complain};
 use crate::answer::kickstart::MAX_LEN;
@@ -32,6 +33,8 @@ pub(super) struct Prepared {
     /// What of it can boot a machine.
     pub(super) loaders: Loaders,
     kickstart: Option<Kickstart>,
+    /// Loaders that the user gave.
+    pub(super) given: Vec<Given>,
     /// What is odd about them; one sentence each.
     pub(super) warnings: Vec<String>,
     /// The media to be watched over.
@@ -55,15 +58,16 @@ impl Prepared {
         if let (Some(kickstart), Some(path)) = (&kickstart, &config.kickstart) {
             warnings.extend(judge_source(kickstart, path, &media)?);
         }
+        let given = config.loaders.iter().map(Given::read).collect::<Result<_, _>>()?;
         let loaders = find_loaders(&image);
-        let ward = Ward::new(file.clone()).map_err(|error| cannot_open("--iso", &config.image, &error))?;
-        let tree: Arc<dyn FileTree> = Arc::new(image);
+        let ward = Ward::new(file.clone()).map_err(|error| cannot_open("--iso ", &config.image, &error))?;
+        let tree = loaders.over(Arc::new(image));
         let (mut unchecked, mut reports) = (Vec::new(), Vec::new());
         match config.verify {
             true => reports.push(verify(file, tree.as_ref())?),
             false => unchecked.push((file, tree.clone())),
         }
-        Ok(Self { tree, media, loaders, kickstart, warnings, wards: vec![ward], unchecked, reports })
+        Ok(Self { tree, media, loaders, kickstart, given, warnings, wards: vec![ward], unchecked, reports })
     }
 
     /// What is served in this run, from `server` and its HTTP port.
@@ -86,16 +90,21 @@ impl Prepared {
 
     /// The table of everything that is served for `site`.
     pub(super) fn catalog(self, site: Site, machines: Arc<Mutex<Registry>>) -> Catalog {
+        let (pxelinux, given): (Vec<_>, Vec<_>) = self.given.into_iter().partition(Given::is_pxelinux);
+        let pxelinux = pxelinux.into_iter().next().map(|given| unpacked(given.files));
+        let built_in = embedded::embedded().iter().map(|it| (it.name.to_owned(), unpack_embedded(it)));
+        let given = given.into_iter().flat_map(|it| it.files).map(|(name, bytes)| {
+            let files = BTreeMap::from([(name.clone(), bytes)]);
+            (name, unpacked(files))
+        });
         Catalog::new(Parts {
             site,
             second_stages: second_stages(self.tree.as_ref(), &self.loaders),
             tree: self.tree,
             stage2: self.media.stage2,
-            bios: self.loaders.bios.map(unpack_bios),
-            embedded: embedded::embedded()
-                .iter()
-                .map(|it| (it.name.to_owned(), unpack_embedded(it)))
-                .collect(),
+            bios: pxelinux.or_else(|| self.loaders.bios.map(unpack_bios)),
+            // The user's come last: of two files of one name theirs is served.
+            embedded: built_in.chain(given).collect(),
             kickstart: self.kickstart,
             machines,
             started: clock::unix_seconds(),
@@ -105,7 +114,7 @@ impl Prepared {
 
 fn open_image(path: &Path) -> Result<(Arc<ImageFile>, IsoImage, Media), Refusal> {
     let shown = path.display();
-    let file = ImageFile::open(path).map_err(|error| cannot_open("--iso", path, &error))?;
+    let file = ImageFile::open(path).map_err(|error| cannot_open("--iso ", path, &error))?;
     let file = Arc::new(file);
     let image = IsoImage::open(file.clone()).map_err(|error| Refusal::new(format!("{shown} {error}")))?;
     let media =
@@ -133,7 +142,7 @@ fn open_kickstart(path: &Path) -> Result<Kickstart, Refusal> {
     let limit = u64::try_from(MAX_LEN).unwrap_or(u64::MAX).saturating_add(1);
     File::open(path)
         .and_then(|file| file.take(limit).read_to_end(&mut text))
-        .map_err(|error| cannot_open("--ks", path, &error))?;
+        .map_err(|error| cannot_open("--ks ", path, &error))?;
     Kickstart::parse(text).map_err(|error| {
         Refusal::new(format!(
             "{}: not a kickstart: {error}. Name another file with --ks, or leave --ks out and let the installer ask",
@@ -142,7 +151,8 @@ fn open_kickstart(path: &Path) -> Result<Kickstart, Refusal> {
     })
 }
 
-fn cannot_open(option: &str, path: &Path, error: &io::Error) -> Refusal {
+/// Why a file that an option names cannot be opened; the option is given up to its path.
+pub(super) fn cannot_open(option: &str, path: &Path, error: &io::Error) -> Refusal {
     let shown = path.display();
     let remedy = match error.kind() {
         io::ErrorKind::NotFound => {
@@ -151,10 +161,10 @@ fn cannot_open(option: &str, path: &Path, error: &io::Error) -> Refusal {
         }
         io::ErrorKind::PermissionDenied => format!("See who may read it with \"ls -l {shown}\""),
         io::ErrorKind::InvalidInput => format!("See what it is with \"ls -l {shown}\""),
-        io::ErrorKind::IsADirectory => format!("Name a file in it: {option} {}", path.join("FILE").display()),
+        io::ErrorKind::IsADirectory => format!("Name a file in it: {option}{}", path.join("FILE").display()),
         _ => format!("Try \"head -c 1 {shown}\": if that fails too, the disk or stick is at fault"),
     };
-    Refusal::new(format!("{option} {shown}: {error}. {remedy}"))
+    Refusal::new(format!("{option}{shown}: {error}. {remedy}"))
 }
 
 /// Whether the kickstart and the image together say where the packages come from.
@@ -195,6 +205,10 @@ fn second_stages(tree: &dyn FileTree, loaders: &Loaders) -> BTreeMap<String, Str
         }
     }
     found
+}
+
+fn unpacked(files: BTreeMap<String, Arc<[u8]>>) -> Unpack {
+    Box::new(move || Ok(files.clone()))
 }
 
 fn unpack_bios(loader: BiosLoader) -> Unpack {

@@ -11,4 +11,4 @@ pub mod plan;
 pub mod script;
 pub mod select;
 
-pub use plan::{Entry, Plan, Site};
+pub use plan::{Asker, Entry, Plan, Site};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::arguments::{self, Values};
 use crate::content::Protocol;
+use crate::machine::{Assignment, Machine};
 use crate::media::GrubVerb;
 use crate::wire::MacAddr;
 
@@ -69,13 +70,29 @@ pub struct Plan {
     pub grub_verb: GrubVerb,
 }
 
+/// The machine that asks for its plan.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker<'a> {
+    /// The card it boots from.
+    pub mac: MacAddr,
+    /// The secret in its kickstart's URL.
+    pub token: &'a str,
+    /// What it is to do.
+    pub assignment: &'a Assignment,
+}
+
+impl<'a> From<&'a Machine> for Asker<'a> {
+    fn from(machine: &'a Machine) -> Self {
+        Self { mac: machine.mac, token: &machine.token, assignment: &machine.assignment }
+    }
+}
+
 impl Site {
-    /// What the machine `mac` gets, whose kickstart has `token` in its URL. An unknown machine gets the installer
-    /// without a kickstart: the secret is not for strangers.
-    pub fn plan(&self, machine: Option<(MacAddr, &str)>) -> Plan {
+    /// What `machine` gets. An unknown machine gets the installer without a kickstart: the secret is not for strangers.
+    pub fn plan(&self, machine: Option<Asker<'_>>) -> Plan {
         let tree = self.tree_url();
         let kickstart =
-            self.kickstart.zip(machine).map(|(facts, (_, token))| (facts, self.kickstart_url(token)));
+            self.kickstart.zip(machine).map(|(facts, asker)| (facts, self.kickstart_url(asker.token)));
         let own_source = kickstart.as_ref().is_some_and(|(facts, _)| facts.own_source);
         let values = Values {
             tree: &tree,
@@ -83,7 +100,7 @@ impl Site {
             mirror: None,
             iso: None,
             answer: kickstart.as_ref().map(|(_, url)| url.as_str()),
-            mac: machine.map(|(mac, _)| mac),
+            mac: machine.map(|asker| asker.mac),
             server: self.server,
             arch: &self.arch,
             disk: None,
@@ -152,7 +169,8 @@ pub(crate) mod tests {
 
     #[test]
     fn a_machine_gets_its_own_kickstart() {
-        let plan = site(80).plan(Some((MAC, "abc")));
+        let assignment = Assignment::default();
+        let plan = site(80).plan(Some(Asker { mac: MAC, token: "abc", assignment: &assignment }));
         assert_eq!(plan.install.kernel, "t/el9/images/pxeboot/vmlinuz");
         assert_eq!(
             plan.install.arguments,

@@ -7,11 +7,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::{Content, Found, Library, Request, Role};
 use crate::answer::Kickstart;
-use crate::boot::Site;
 use crate::boot::script::{Reach, grub, ipxe, pxelinux};
+use crate::boot::{Asker, Site};
 use crate::image::{Entry, FileTree, Node};
-use crate::machine::Registry;
-use crate::wire::MacAddr;
+use crate::machine::{Machine, Registry};
 
 /// What unpacking gives: files by the name they are served under at the root, or why there are none.
 pub type Unpacked = Result<BTreeMap<String, Arc<[u8]>>, String>;
@@ -106,7 +105,7 @@ impl Catalog {
     fn menu(&self, menu: Menu, request: &Request<'_>) -> Found {
         let site = &self.parts.site;
         let machine = self.identify(request);
-        let plan = site.plan(machine.as_ref().map(|(mac, token)| (*mac, token.as_str())));
+        let plan = site.plan(machine.as_ref().map(Asker::from));
         let reach = Reach { protocol: request.protocol, server: site.server, http_port: site.http_port };
         let text = match menu {
             Menu::Pxelinux => pxelinux::render(&plan),
@@ -118,10 +117,9 @@ impl Catalog {
 
     /// The machine that asks, with the secret of its kickstart: whoever has the address it asks from. The MAC address in
     /// a menu's name proves nothing, so it does not bring the secret.
-    fn identify(&self, request: &Request<'_>) -> Option<(MacAddr, String)> {
+    fn identify(&self, request: &Request<'_>) -> Option<Machine> {
         let machines = self.parts.machines.lock().unwrap_or_else(PoisonError::into_inner);
-        let machine = machines.by_ip(request.peer)?;
-        Some((machine.mac, machine.token.clone()))
+        machines.by_ip(request.peer).cloned()
     }
 
     /// `<token>/ks.cfg`, by HTTP only: a TFTP name is seen by every station of a hub, and no installer asks so.
@@ -252,6 +250,7 @@ mod tests {
     use crate::boot::plan::tests::site;
     use crate::content::Protocol;
     use crate::image::{File, FileData};
+    use crate::wire::MacAddr;
     use std::net::Ipv4Addr;
 
     const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 1]);

@@ -235,6 +235,30 @@ impl FileData {
         None
     }
 
+    /// `len` bytes of the file from `offset` on, as a file of its own; `None` when it ends before them.
+    pub fn part(&self, offset: u64, len: u64) -> Option<Self> {
+        let mut extents = Vec::new();
+        self.locate(offset, len, &mut extents)?;
+        Some(Self::new(Arc::clone(&self.source), extents))
+    }
+
+    /// Where `len` bytes from `offset` on lie in the source, added to `extents`; pieces that touch become one. `None`
+    /// when the file ends before them.
+    pub(super) fn locate(&self, offset: u64, len: u64, extents: &mut Vec<Extent>) -> Option<()> {
+        let (mut at, mut left) = (offset, len);
+        while left > 0 {
+            let found = self.extent_at(at)?;
+            let piece = Extent { offset: found.offset, len: found.len.min(left) };
+            match extents.last_mut().filter(|last| last.offset.checked_add(last.len) == Some(piece.offset)) {
+                Some(last) => last.len = last.len.checked_add(piece.len)?,
+                None => extents.push(piece),
+            }
+            at = at.checked_add(piece.len)?;
+            left = left.saturating_sub(piece.len);
+        }
+        Some(())
+    }
+
     /// Fills `buffer` with the bytes from `offset` on and returns how many there were: fewer than asked only at the
     /// end of the file.
     ///

@@ -22,5 +22,7 @@ pub mod verify;
 
 pub use entry::{AnswerKind, Entry, EntryKind, Menu};
 pub use family::Family;
-pub use loaders::{BiosLoader, BiosSource, Loaders, UefiArch, UefiKind, UefiLoader, find_loaders};
+pub use loaders::{
+    BiosLoader, BiosSource, Loaders, Signature, UefiArch, UefiKind, UefiLoader, find_loaders, pe,
+};
 pub use recognise::{GrubVerb, Media, Medium, NotInstallable, grub_verb, recognise};
