@@ -15,6 +15,7 @@ pub mod implanted;
 mod loaders;
 mod paths;
 mod recognise;
+pub mod report;
 #[cfg(test)]
 mod tests;
 pub mod treeinfo;
