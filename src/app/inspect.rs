@@ -1,10 +1,11 @@
 //! `pxego inspect`: looks at images and says what they are. Needs no rights, and goes on after one that is bad.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::{fs, io};
 
+
+use super::images::in_folder;
 use super::verify::{Checked, Report as CheckReport, Task};
 use crate::cli::InspectOptions;
 use crate::image::{FileTree, ImageFile, IsoImage, ReadAt};
@@ -13,9 +14,6 @@ use crate::media::report::Report;
 use crate::media::verify::{Verdict, Verification};
 use crate::media::{find_loaders, recognise};
 use crate::ui::inspection::{self, Check, CheckState, Inspection};
-
-/// Most images of a folder.
-const MAX_IMAGES: usize = 1000;
 
 /// Inspects what was asked for, and writes it to standard output. Whether all is well.
 pub(super) fn run(options: &InspectOptions) -> bool {
@@ -42,10 +40,7 @@ fn images(path: &Path) -> Vec<PathBuf> {
     if !path.is_dir() {
         return vec![path.to_owned()];
     }
-    let is_image = |path: &PathBuf| path.extension().is_some_and(|it| it.eq_ignore_ascii_case("iso"));
-    let entries = fs::read_dir(path).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
-    let mut found: Vec<PathBuf> = entries.filter(is_image).take(MAX_IMAGES).collect();
-    found.sort();
+    let found = in_folder(path).unwrap_or_default();
     // Then it is told that there is none.
     if found.is_empty() { vec![path.to_owned()] } else { found }
 }
@@ -118,7 +113,7 @@ fn no_checksum() -> String {
 
 fn cannot_open(path: &Path, error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::IsADirectory => "is a folder without a file called *.iso".to_owned(),
+        io::ErrorKind::IsADirectory => "is a folder without a file that ends in .iso or .img".to_owned(),
         io::ErrorKind::NotFound => {
             format!("is not there; see what is with \"ls -l {}\"", parent(path).display())
         }

@@ -6,6 +6,7 @@ mod custody;
 mod desk;
 mod dhcp_loop;
 mod given;
+mod images;
 mod inspect;
 mod journal;
 mod knocks;
@@ -51,6 +52,12 @@ impl Refusal {
     /// The same where the command line is at fault.
     pub fn wrong_use(text: impl fmt::Display) -> Self {
         Self { text: text.to_string(), code: WRONG_USE }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 

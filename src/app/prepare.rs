@@ -1,5 +1,6 @@
-//! What the user gave, read and understood before anything on this computer is touched: the image and the kickstart.
+//! What the user gave, read and understood before anything on this computer is touched: the images and the kickstart.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,30 +10,27 @@ use std::sync::{Arc, Mutex};
 
 use super::custody::Ward;
 use super::given::Given;
+use super::images::{Image, Images};
+use super::offer::Programs;
 use super::verify::{Opened, Report, Task};
 use super::{Refusal, complain};
 use crate::answer::kickstart::MAX_LEN;
 use crate::answer::{Kickstart, Source};
 use crate::boot::Site;
-use crate::boot::plan::KickstartFacts;
+use crate::boot::site::{self, KickstartFacts, MenuWish, Packages};
 use crate::config::Config;
-use crate::content::catalog::{Catalog, Parts, Unpack};
+use crate::content::catalog::{Catalog, Parts, Tree, Unpack};
 use crate::event::human_bytes;
-use crate::image::{FileTree, ImageFile, IsoImage};
+use crate::image::FileTree;
 use crate::machine::Registry;
 use crate::media::embedded::{self, Embedded};
-use crate::media::{BiosLoader, Loaders, UefiKind};
-use crate::media::{Media, find_loaders, recognise};
+use crate::media::{AnswerKind, BiosLoader, Loaders, UefiKind};
 use crate::net::clock;
 
-/// An image that can be installed from, and the kickstart for it.
+/// Images that machines can be booted from, and the kickstart for them.
 pub(super) struct Prepared {
-    tree: Arc<dyn FileTree>,
-    /// What is on the image.
-    pub(super) media: Media,
-    /// What of it can boot a machine.
-    pub(super) loaders: Loaders,
-    kickstart: Option<Kickstart>,
+    images: Vec<Prepare>,
+    menu: MenuWish,
     /// Loaders that the user gave.
     pub(super) given: Vec<Given>,
     /// What is odd about them; one sentence each.
@@ -45,51 +43,98 @@ pub(super) struct Prepared {
     pub(super) reports: Vec<Report>,
 }
 
+/// An image, and the kickstart of who installs it.
+struct Prepare {
+    image: Image,
+    kickstart: Option<Kickstart>,
+}
+
 impl Prepared {
-    /// Reads the image and the kickstart that the configuration names.
+    /// Reads the images and the kickstart that the configuration names.
     ///
     /// # Errors
     /// When one of them cannot be used, with the cause and what to do.
     pub(super) fn read(config: &Config) -> Result<Self, Refusal> {
-        let (file, image, media) = open_image(&config.image)?;
-        let kickstart = config.kickstart.as_deref().map(open_kickstart).transpose()?;
-        let mut warnings: Vec<String> =
-            image.warnings().iter().map(|warning| format!("{}: {warning}", config.image.display())).collect();
-        if let (Some(kickstart), Some(path)) = (&kickstart, &config.kickstart) {
-            warnings.extend(judge_source(kickstart, path, &media)?);
-        }
+        let Images { images, mut warnings, wards, unchecked } = Images::open(config)?;
         let given = config.loaders.iter().map(Given::read).collect::<Result<_, _>>()?;
-        let loaders = find_loaders(&image);
-        let ward = Ward::new(file.clone()).map_err(|error| cannot_open("--iso ", &config.image, &error))?;
-        let tree = loaders.over(Arc::new(image));
-        let (mut unchecked, mut reports) = (Vec::new(), Vec::new());
-        match config.verify {
-            true => reports.push(verify(file, tree.as_ref())?),
-            false => unchecked.push((file, tree.clone())),
+        let kickstart =
+            config.kickstart.as_deref().map(|path| Ok((path, open_kickstart(path)?))).transpose()?;
+        let is_only = images.len() == 1;
+        let mut prepared = Vec::new();
+        for image in images {
+            let mut own = None;
+            if let Some((path, kickstart)) = kickstart.as_ref().filter(|_| takes_kickstart(&image)) {
+                match judge_source(kickstart, path, &image) {
+                    Ok(warning) => {
+                        own = Some(kickstart.clone());
+                        warnings.extend(warning);
+                    }
+                    // The others can be installed with it.
+                    Err(refusal) if !is_only => {
+                        warnings.push(format!("machines get no kickstart for {}: {refusal}", image.id))
+                    }
+                    Err(refusal) => return Err(refusal),
+                }
+            }
+            prepared.push(Prepare { image, kickstart: own });
         }
-        Ok(Self { tree, media, loaders, kickstart, given, warnings, wards: vec![ward], unchecked, reports })
+        if let Some((path, _)) = &kickstart
+            && prepared.iter().all(|it| it.kickstart.is_none())
+        {
+            warnings.push(format!("{} is given to nobody: no image installs by a kickstart", path.display()));
+        }
+        warnings.dedup();
+        let (reports, unchecked) = match config.verify {
+            true => (unchecked.into_iter().map(verify).collect::<Result<_, _>>()?, Vec::new()),
+            false => (Vec::new(), unchecked),
+        };
+        let menu = config.menu.clone();
+        Ok(Self { images: prepared, menu, given, warnings, wards, unchecked, reports })
+    }
+
+    /// The images with their loaders.
+    pub(super) fn images(&self) -> impl Iterator<Item = &Image> {
+        self.images.iter().map(|it| &it.image)
     }
 
     /// What is served in this run, from `server` and its HTTP port.
-    pub(super) fn site(&self, server: Ipv4Addr, http_port: u16) -> Site {
-        let own_source = |kickstart: &Kickstart| matches!(kickstart.source(), Source::Own(_));
-        Site {
-            server,
-            http_port,
-            image: short_name(&self.media),
-            title: self.media.name.clone(),
-            arch: self.media.arch.clone(),
-            arguments: self.media.arguments().to_owned(),
-            kernel: self.media.kernel().to_owned(),
-            initrds: self.media.initrds().to_vec(),
-            grub_verb: self.media.grub_verb,
-            has_packages: self.media.packages(),
-            kickstart: self.kickstart.as_ref().map(|it| KickstartFacts { own_source: own_source(it) }),
+    ///
+    /// # Errors
+    /// When the menu is to start something by itself that is not in it.
+    pub(super) fn site(&self, server: Ipv4Addr, http_port: u16) -> Result<Site, Refusal> {
+        let images = self.images.iter().map(Prepare::describe).collect();
+        let loader = Programs::latest(self.images()).map(|image| image.id.clone());
+        let site = Site { server, http_port, images, loader, wish: self.menu.clone() };
+        if let Some(wish) = site.wish.default.as_ref().filter(|wish| site.entry_label(wish).is_none()) {
+            let ids = site.images.iter().map(|image| image.id.to_string());
+            let mut known: Vec<String> = ids.chain(site.labels()).collect();
+            known.sort();
+            known.dedup();
+            return Err(Refusal::wrong_use(format!(
+                "--default {wish}: nothing is called so. Take one of: {}",
+                known.join(", ")
+            )));
         }
+        Ok(site)
     }
 
     /// The table of everything that is served for `site`.
     pub(super) fn catalog(self, site: Site, machines: Arc<Mutex<Registry>>) -> Catalog {
+        let mut bios: Vec<(u64, BiosLoader)> = Vec::new();
+        let mut trees = Vec::new();
+        for Prepare { image, kickstart } in self.images {
+            trees.push(Tree {
+                second_stages: second_stages(image.files.as_ref(), &image.loaders),
+                files: image.files,
+                stage2: image.media.stage2,
+                kickstart,
+            });
+            bios.extend(image.loaders.bios.map(|loader| (image.age, loader)));
+        }
+        // That of the latest image; of several equal ones the first.
+        bios.sort_by_key(|(age, _)| Reverse(*age));
+        let bios: Vec<BiosLoader> = bios.into_iter().map(|(_, loader)| loader).collect();
+        let bios = (!bios.is_empty()).then(|| unpack_bios(bios));
         let (pxelinux, given): (Vec<_>, Vec<_>) = self.given.into_iter().partition(Given::is_pxelinux);
         let pxelinux = pxelinux.into_iter().next().map(|given| unpacked(given.files));
         let built_in = embedded::embedded().iter().map(|it| (it.name.to_owned(), unpack_embedded(it)));
@@ -99,33 +144,20 @@ impl Prepared {
         });
         Catalog::new(Parts {
             site,
-            second_stages: second_stages(self.tree.as_ref(), &self.loaders),
-            tree: self.tree,
-            stage2: self.media.stage2,
-            bios: pxelinux.or_else(|| self.loaders.bios.map(unpack_bios)),
+            trees,
+            bios: pxelinux.or(bios),
             // The user's come last: of two files of one name theirs is served.
             embedded: built_in.chain(given).collect(),
-            kickstart: self.kickstart,
             machines,
             started: clock::unix_seconds(),
         })
     }
 }
 
-fn open_image(path: &Path) -> Result<(Arc<ImageFile>, IsoImage, Media), Refusal> {
-    let shown = path.display();
-    let file = ImageFile::open(path).map_err(|error| cannot_open("--iso ", path, &error))?;
-    let file = Arc::new(file);
-    let image = IsoImage::open(file.clone()).map_err(|error| Refusal::new(format!("{shown} {error}")))?;
-    let media =
-        recognise(&image, image.volume_id()).map_err(|error| Refusal::new(format!("{shown}: {error}")))?;
-    Ok((file, image, media))
-}
-
 /// Compares an image with its own checksums, before anything else is done with it.
-fn verify(file: Arc<ImageFile>, tree: &dyn FileTree) -> Result<Report, Refusal> {
+fn verify((file, tree): Opened) -> Result<Report, Refusal> {
     let shown = file.path().display().to_string();
-    let task = Task::new(file, tree);
+    let task = Task::new(file, tree.as_ref());
     if task.total() > 0 {
         complain(&format!("comparing {shown} with its own checksums, {} of it", human_bytes(task.total())));
     }
@@ -134,6 +166,30 @@ fn verify(file: Arc<ImageFile>, tree: &dyn FileTree) -> Result<Report, Refusal> 
         Some(report) => Err(Refusal::new(format!("{shown} {}", report.sentence()))),
         None => Err(Refusal::new(format!("{shown} was not checked"))),
     }
+}
+
+impl Prepare {
+    fn describe(&self) -> site::Image {
+        let Image { id, media, loaders, packages, .. } = &self.image;
+        let own_source = |kickstart: &Kickstart| matches!(kickstart.source(), Source::Own(_));
+        let uefi = loaders.uefi.iter().filter(|loader| loader.kind == UefiKind::Grub2);
+        site::Image {
+            id: id.clone(),
+            title: media.name.clone(),
+            arch: media.arch.clone(),
+            entries: media.entries.clone(),
+            menu: media.menu.clone(),
+            grub_verb: media.grub_verb,
+            uefi_programs: uefi.map(|loader| loader.first().to_owned()).collect(),
+            runs_on: self.image.runs_on(),
+            packages: packages.clone(),
+            kickstart: self.kickstart.as_ref().map(|it| KickstartFacts { own_source: own_source(it) }),
+        }
+    }
+}
+
+fn takes_kickstart(image: &Image) -> bool {
+    image.media.answer == AnswerKind::Kickstart
 }
 
 fn open_kickstart(path: &Path) -> Result<Kickstart, Refusal> {
@@ -168,15 +224,15 @@ pub(super) fn cannot_open(option: &str, path: &Path, error: &io::Error) -> Refus
 }
 
 /// Whether the kickstart and the image together say where the packages come from.
-fn judge_source(kickstart: &Kickstart, path: &Path, media: &Media) -> Result<Option<String>, Refusal> {
+fn judge_source(kickstart: &Kickstart, path: &Path, image: &Image) -> Result<Option<String>, Refusal> {
     let shown = path.display();
     match kickstart.source() {
         Source::Own(_) => Ok(None),
-        _ if !media.packages() => Err(Refusal::new(format!(
+        _ if image.packages == Packages::Unknown => Err(Refusal::new(format!(
             "{shown} names no installation source that a machine booted from the network can reach, and {} has no \
              packages itself. Add a line to {shown}, such as\n\n    url --url=http://mirror.example.org/path/to/the/tree\n\n\
-             or give the DVD image with --iso",
-            media.name
+             or give that URL with --mirror, or the DVD image of the same release with another --iso",
+            image.media.name
         ))),
         Source::Missing => Ok(None),
         Source::Local { command, line } => Ok(Some(format!(
@@ -184,12 +240,6 @@ fn judge_source(kickstart: &Kickstart, path: &Path, media: &Media) -> Result<Opt
              \"url\" line that points at this image instead"
         ))),
     }
-}
-
-/// The image's name in paths: short, because boot files have 128 bytes for everything.
-fn short_name(media: &Media) -> String {
-    let product = if media.product.starts_with("Fedora") { "f" } else { "el" };
-    media.major().map_or_else(|| "image".to_owned(), |major| format!("{product}{major}"))
 }
 
 /// The EFI programs beside each loader, by their names in lower case.
@@ -211,8 +261,18 @@ fn unpacked(files: BTreeMap<String, Arc<[u8]>>) -> Unpack {
     Box::new(move || Ok(files.clone()))
 }
 
-fn unpack_bios(loader: BiosLoader) -> Unpack {
-    Box::new(move || loader.extract().map_err(|error| error.to_string()))
+/// The first of `loaders` that can be unpacked.
+fn unpack_bios(loaders: Vec<BiosLoader>) -> Unpack {
+    Box::new(move || {
+        let mut result = Err("there is none".to_owned());
+        for loader in &loaders {
+            result = loader.extract().map_err(|error| error.to_string());
+            if result.is_ok() {
+                break;
+            }
+        }
+        result
+    })
 }
 
 fn unpack_embedded(loader: &'static Embedded) -> Unpack {

@@ -16,7 +16,7 @@ use super::claim::{Claim, LastResort, Place};
 use super::custody;
 use super::desk;
 use super::dhcp_loop::{DhcpLoop, LinkAtStart};
-use super::offer::{self, Offer};
+use super::offer::{Offer, Programs};
 use super::outlet::Outlet;
 use super::prepare::Prepared;
 use super::scribe::{Scribe, Tally};
@@ -66,6 +66,7 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
     let invocation = Invocation::of_this_process();
     let place = Place::choose(config, &invocation)?;
     let mut prepared = Prepared::read(config)?;
+    let site = prepared.site(place.addressing.server.address, config.http_port)?;
     place.check_privileges(&invocation)?;
     let mac = ethernet_address(&place.interface)?;
 
@@ -78,19 +79,24 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
     let machines = Arc::new(Mutex::new(registry(&claim.restored)?));
     let chronicle = Arc::new(Chronicle::new(machines.clone(), events));
     let server_ip = place.addressing.server.address;
-    let programs = offer::first_programs(&prepared.loaders, &prepared.given);
-    let prepare_uefi = prepared.loaders.preparer();
+    let programs = Programs::of(prepared.images(), &prepared.given);
     let has_link = has_link(&place.interface);
-    for text in oddities(&place, &prepared, &programs, has_link) {
+    for text in oddities(&place, &prepared, programs.common(), has_link) {
         chronicle.tell(What::Warning { text });
     }
     for what in prepared.reports.iter().filter_map(Report::event) {
         chronicle.tell(what);
     }
     let (wards, unchecked) = (mem::take(&mut prepared.wards), mem::take(&mut prepared.unchecked));
-    let site = prepared.site(server_ip, config.http_port);
+    if site.only_image().is_none() {
+        for image in prepared.images() {
+            let (id, name, file) =
+                (image.id.to_string(), image.media.name.clone(), image.path.display().to_string());
+            chronicle.tell(What::Image { id, name, file });
+        }
+    }
     let ready = What::Ready {
-        image: site.title.clone(),
+        image: site.title(),
         server: server_ip,
         pool: Some(place.addressing.pool),
         url: site.url(Protocol::Http, ""),
@@ -118,12 +124,12 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
         mac,
         ip: server_ip,
         server: dhcp_server(&place, config, mac, &claim.restored, ladder)?,
-        advice: advice(server_ip, &programs),
+        advice: advice(server_ip, programs.common()),
         wish: config.dhcp,
         http_port: config.http_port,
         reply_delay: config.reply_delay,
         report,
-        boot: Box::new(Offer::new(catalog.clone(), programs, chronicle.clone(), prepare_uefi)),
+        boot: Box::new(Offer::new(catalog.clone(), programs, chronicle.clone())),
         tied,
         address: claim.address.clone(),
         chronicle: chronicle.clone(),

@@ -9,6 +9,7 @@ pub mod el_torito;
 mod error;
 mod fat;
 mod fingerprint;
+mod folder;
 mod foreign;
 mod index;
 mod indexed;
@@ -19,15 +20,20 @@ mod links;
 mod partition;
 mod read_at;
 mod rock_ridge;
+#[cfg(test)]
+pub(crate) mod testing;
 mod tree;
+mod union;
 mod volume;
 mod walk;
 
 pub use error::{Foreign, ImageError, Problem, Warning};
 pub use fat::FatImage;
 pub use fingerprint::{Difference, Fingerprint};
+pub use folder::FolderTree;
 pub use read_at::{Absence, Extent, FileData, FileReader, ImageFile, ReadAt};
 pub use tree::IsoImage;
+pub use union::UnionTree;
 
 /// What a path of a tree leads to, symbolic links followed.
 #[derive(Clone)]
