@@ -17,6 +17,7 @@ mod loaders;
 pub mod menu;
 mod paths;
 mod recognise;
+pub mod report;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod treeinfo;
