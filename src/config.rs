@@ -14,9 +14,11 @@ use crate::tftp::transfer::RollOver;
 use crate::wire::MacAddr;
 
 mod images;
+mod loaders;
 mod networks;
 
 pub use images::Overlay;
+pub use loaders::LoaderFile;
 
 /// Our address where neither the user nor the interface has one: a private network that home routers rarely use.
 pub const DEFAULT_ADDRESS: Cidr = Cidr { address: Ipv4Addr::new(192, 168, 100, 1), prefix: 24 };
@@ -40,8 +42,12 @@ pub struct Config {
     pub overlays: Vec<Overlay>,
     /// Where packages come from when an image has none; without a trailing slash.
     pub mirror: Option<String>,
+    /// Whether images are compared with their checksums before they are served.
+    pub verify: bool,
     /// The kickstart.
     pub kickstart: Option<PathBuf>,
+    /// Loaders that the user gives; one for each kind of machine.
+    pub loaders: Vec<LoaderFile>,
     /// The address wished for.
     pub address: Option<Cidr>,
     /// The pool wished for.
@@ -111,6 +117,7 @@ impl Config {
         let reply_delay = networks::reply_delay(options.reply_delay.as_deref()).map_err(usage)?;
         let reservations = networks::reservations(&options.reserve).map_err(usage)?;
         let relayed = networks::relayed(&options.relayed).map_err(usage)?;
+        let loaders = loaders::loaders(&options.loader).map_err(usage)?;
         let log = match options.log.as_deref() {
             None | Some("text") => LogForm::Text,
             Some("json") => LogForm::Json,
@@ -127,7 +134,9 @@ impl Config {
             menu: images::menu(options.default.as_deref(), options.timeout.as_deref()).map_err(usage)?,
             overlays: options.overlay.iter().map(|text| Overlay::parse(text)).collect(),
             mirror: images::mirror(options.mirror.as_deref()).map_err(usage)?,
+            verify: options.verify,
             kickstart: options.ks.clone(),
+            loaders,
             address,
             range,
             dhcp,

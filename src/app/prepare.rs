@@ -8,16 +8,20 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use super::Refusal;
+use super::custody::Ward;
+use super::given::Given;
 use super::images::{Image, Images};
 use super::offer::Programs;
+use super::verify::{Opened, Report, Task};
+use super::{Refusal, complain};
 use crate::answer::kickstart::MAX_LEN;
 use crate::answer::{Kickstart, Source};
 use crate::boot::Site;
 use crate::boot::site::{self, KickstartFacts, MenuWish, Packages};
 use crate::config::Config;
 use crate::content::catalog::{Catalog, Parts, Tree, Unpack};
-use crate::image::FileTree;
+use crate::event::human_bytes;
+use crate::image::{FileTree, ImageFile};
 use crate::machine::Registry;
 use crate::media::embedded::{self, Embedded};
 use crate::media::{AnswerKind, BiosLoader, Loaders, UefiKind};
@@ -27,8 +31,16 @@ use crate::net::clock;
 pub(super) struct Prepared {
     images: Vec<Prepare>,
     menu: MenuWish,
+    /// Loaders that the user gave.
+    pub(super) given: Vec<Given>,
     /// What is odd about them; one sentence each.
     pub(super) warnings: Vec<String>,
+    /// The media to be watched over.
+    pub(super) wards: Vec<Ward>,
+    /// Images that were not compared with their checksums yet.
+    pub(super) unchecked: Vec<Opened>,
+    /// What came of comparing the others.
+    pub(super) reports: Vec<Report>,
 }
 
 /// An image, and the kickstart of who installs it.
@@ -46,9 +58,20 @@ impl Prepared {
         let Images { images, mut warnings } = Images::open(config)?;
         let kickstart =
             config.kickstart.as_deref().map(|path| Ok((path, open_kickstart(path)?))).transpose()?;
+        let given = config.loaders.iter().map(Given::read).collect::<Result<_, _>>()?;
         let is_only = images.len() == 1;
         let mut prepared = Vec::new();
-        for image in images {
+        let (mut wards, mut unchecked, mut reports) = (Vec::new(), Vec::new(), Vec::new());
+        for mut image in images {
+            for (file, tree) in std::mem::take(&mut image.discs) {
+                wards.push(
+                    Ward::new(file.clone()).map_err(|error| cannot_open("--iso ", file.path(), &error))?,
+                );
+                match config.verify {
+                    true => reports.push(verify(file, tree.as_ref())?),
+                    false => unchecked.push((file, tree)),
+                }
+            }
             let mut own = None;
             if let Some((path, kickstart)) = kickstart.as_ref().filter(|_| takes_kickstart(&image)) {
                 match judge_source(kickstart, path, &image) {
@@ -71,7 +94,7 @@ impl Prepared {
             warnings.push(format!("{} is given to nobody: no image installs by a kickstart", path.display()));
         }
         warnings.dedup();
-        Ok(Self { images: prepared, menu: config.menu.clone(), warnings })
+        Ok(Self { images: prepared, menu: config.menu.clone(), given, warnings, wards, unchecked, reports })
     }
 
     /// The images with their loaders.
@@ -102,6 +125,13 @@ impl Prepared {
 
     /// The table of everything that is served for `site`.
     pub(super) fn catalog(self, site: Site, machines: Arc<Mutex<Registry>>) -> Catalog {
+        let (pxelinux, given): (Vec<_>, Vec<_>) = self.given.into_iter().partition(Given::is_pxelinux);
+        let pxelinux = pxelinux.into_iter().next().map(|given| unpacked(given.files));
+        let built_in = embedded::embedded().iter().map(|it| (it.name.to_owned(), unpack_embedded(it)));
+        let given = given.into_iter().flat_map(|it| it.files).map(|(name, bytes)| {
+            let files = BTreeMap::from([(name.clone(), bytes)]);
+            (name, unpacked(files))
+        });
         let mut bios: Vec<(u64, BiosLoader)> = Vec::new();
         let mut trees = Vec::new();
         for Prepare { image, kickstart } in self.images {
@@ -119,11 +149,9 @@ impl Prepared {
         Catalog::new(Parts {
             site,
             trees,
-            bios: (!bios.is_empty()).then(|| unpack_bios(bios)),
-            embedded: embedded::embedded()
-                .iter()
-                .map(|it| (it.name.to_owned(), unpack_embedded(it)))
-                .collect(),
+            bios: pxelinux.or_else(|| (!bios.is_empty()).then(|| unpack_bios(bios))),
+            // The user's come last: of two files of one name theirs is served.
+            embedded: built_in.chain(given).collect(),
             machines,
             started: clock::unix_seconds(),
         })
@@ -154,13 +182,27 @@ fn takes_kickstart(image: &Image) -> bool {
     image.media.answer == AnswerKind::Kickstart
 }
 
+/// Compares an image with its own checksums, before anything else is done with it.
+fn verify(file: Arc<ImageFile>, tree: &dyn FileTree) -> Result<Report, Refusal> {
+    let shown = file.path().display().to_string();
+    let task = Task::new(file, tree);
+    if task.total() > 0 {
+        complain(&format!("comparing {shown} with its own checksums, {} of it", human_bytes(task.total())));
+    }
+    match task.run(None) {
+        Some(report) if report.is_sound() => Ok(report),
+        Some(report) => Err(Refusal::new(format!("{shown} {}", report.sentence()))),
+        None => Err(Refusal::new(format!("{shown} was not checked"))),
+    }
+}
+
 fn open_kickstart(path: &Path) -> Result<Kickstart, Refusal> {
     let mut text = Vec::new();
     // One byte more than a kickstart may have tells that it is too long, whatever it is (a disk, /dev/zero).
     let limit = u64::try_from(MAX_LEN).unwrap_or(u64::MAX).saturating_add(1);
     File::open(path)
         .and_then(|file| file.take(limit).read_to_end(&mut text))
-        .map_err(|error| cannot_open("--ks", path, &error))?;
+        .map_err(|error| cannot_open("--ks ", path, &error))?;
     Kickstart::parse(text).map_err(|error| {
         Refusal::new(format!(
             "{}: not a kickstart: {error}. Name another file with --ks, or leave --ks out and let the installer ask",
@@ -169,7 +211,7 @@ fn open_kickstart(path: &Path) -> Result<Kickstart, Refusal> {
     })
 }
 
-/// Why a file cannot be opened that `option` names, and the next thing to type.
+/// Why a file that an option names cannot be opened; the option is given up to its path.
 pub(super) fn cannot_open(option: &str, path: &Path, error: &io::Error) -> Refusal {
     let shown = path.display();
     let remedy = match error.kind() {
@@ -179,10 +221,10 @@ pub(super) fn cannot_open(option: &str, path: &Path, error: &io::Error) -> Refus
         }
         io::ErrorKind::PermissionDenied => format!("See who may read it with \"ls -l {shown}\""),
         io::ErrorKind::InvalidInput => format!("See what it is with \"ls -l {shown}\""),
-        io::ErrorKind::IsADirectory => format!("Name a file in it: {option} {}", path.join("FILE").display()),
+        io::ErrorKind::IsADirectory => format!("Name a file in it: {option}{}", path.join("FILE").display()),
         _ => format!("Try \"head -c 1 {shown}\": if that fails too, the disk or stick is at fault"),
     };
-    Refusal::new(format!("{option} {shown}: {error}. {remedy}"))
+    Refusal::new(format!("{option}{shown}: {error}. {remedy}"))
 }
 
 /// Whether the kickstart and the image together say where the packages come from.
@@ -217,6 +259,10 @@ fn second_stages(tree: &dyn FileTree, loaders: &Loaders) -> BTreeMap<String, Str
         }
     }
     found
+}
+
+fn unpacked(files: BTreeMap<String, Arc<[u8]>>) -> Unpack {
+    Box::new(move || Ok(files.clone()))
 }
 
 /// The first of `loaders` that can be unpacked.
