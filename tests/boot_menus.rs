@@ -67,15 +67,7 @@ impl Desk {
 
     fn power_on(&mut self) {
         self.machine = None;
-        let (disk, monitor) = (self.scratch.join("disk"), self.monitor());
-        let _ = fs::remove_file(&monitor);
-        let extras = Extras { disks: &[&disk], monitor: Some(&monitor) };
-        let cards = [(TAP, MAC)];
-        self.machine = Some(Machine::power_on_with(&self.bench.client, self.firmware, &cards, &extras));
-    }
-
-    fn monitor(&self) -> PathBuf {
-        self.scratch.join("monitor")
+        self.machine = Some(switch_on(&self.bench, self.firmware, &self.scratch));
     }
 
     /// Waits until its disk boots.
@@ -83,10 +75,19 @@ impl Desk {
         self.machine.as_ref().unwrap().wait_for_console(disk::BOOTED);
     }
 
-    /// Presses a key until the machine has fetched a kernel: its name.
+    /// Presses a key until the machine has fetched a kernel: its name. When no key came through in time, and the machine
+    /// booted its disk, it is switched on again.
     fn press(&mut self, key: &str) -> String {
-        let monitor = self.monitor();
-        let event = self.pxego.wait_for_step_while("kernel", || keyboard::press(&monitor, key));
+        let Self { machine, pxego, bench, firmware, scratch, .. } = self;
+        let monitor = scratch.join(MONITOR);
+        let event = pxego.wait_for_step_while("kernel", || {
+            keyboard::press(&monitor, key);
+            let console = machine.as_ref().map(Machine::console).unwrap_or_default();
+            if console.iter().any(|line| line.contains(disk::BOOTED)) {
+                *machine = None;
+                *machine = Some(switch_on(bench, *firmware, scratch));
+            }
+        });
         event["name"].as_str().unwrap().to_owned()
     }
 
@@ -116,6 +117,16 @@ impl Desk {
 fn fetched<'a>(events: &'a [Value], step: &str) -> Vec<&'a str> {
     let events = events.iter().filter(|event| event["event"] == step && event["mac"] == MAC);
     events.filter_map(|event| event["name"].as_str()).collect()
+}
+
+/// The socket of QEMU's monitor.
+const MONITOR: &str = "monitor";
+
+fn switch_on(bench: &Bench, firmware: Firmware, scratch: &Path) -> Machine {
+    let (disk, monitor) = (scratch.join("disk"), scratch.join(MONITOR));
+    let _ = fs::remove_file(&monitor);
+    let extras = Extras { disks: &[&disk], monitor: Some(&monitor) };
+    Machine::power_on_with(&bench.client, firmware, &[(TAP, MAC)], &extras)
 }
 
 /// The key before the entry `label` in a menu, whose lines are `before KEY after`.

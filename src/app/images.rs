@@ -277,7 +277,7 @@ mod tests {
         for name in ["a.ISO", "b.iso", "c.img"] {
             fs::remove_file(folder.join(name)).unwrap();
         }
-        let error = paths(&[folder.clone()]).unwrap_err().to_string();
+        let error = paths(std::slice::from_ref(&folder)).unwrap_err().to_string();
         assert!(error.contains("ends in .iso or .img") && error.contains("ls -l "), "{error}");
         fs::remove_dir_all(folder).unwrap();
     }
