@@ -36,6 +36,10 @@ slowhttptest       HTTP clients that hold connections
 tftp-hpa           TFTP client
 atftp              TFTP client with windowsize
 isc-dhcp-client    DHCP client
+dhcpcd-base|dhcpcd5  DHCP client
+bootpc             BOOTP client
+isc-dhcp-relay     DHCP relay
+systemd            DHCP client: systemd-networkd
 dnsmasq-base       another DHCP server on the wire
 isc-dhcp-server    likewise
 qemu-system-arm    a machine of 64-bit Arm

@@ -13,12 +13,13 @@ use crate::dhcp::watch::Wish;
 use crate::tftp::transfer::RollOver;
 use crate::wire::MacAddr;
 
-mod images;
 mod loaders;
 mod networks;
 
-pub use images::Overlay;
 pub use loaders::LoaderFile;
+mod images;
+
+pub use images::Overlay;
 
 /// Our address where neither the user nor the interface has one: a private network that home routers rarely use.
 pub const DEFAULT_ADDRESS: Cidr = Cidr { address: Ipv4Addr::new(192, 168, 100, 1), prefix: 24 };
@@ -34,6 +35,8 @@ const DEFAULT_STATE: &str = "/var/lib/pxego";
 pub struct Config {
     /// The interface to serve on; `None` asks for the list of candidates.
     pub iface: Option<String>,
+    /// Whether images are compared with their checksums before they are served.
+    pub verify: bool,
     /// The install images, and folders of them; at least one.
     pub images: Vec<PathBuf>,
     /// What the user wishes of the menu.
@@ -42,8 +45,6 @@ pub struct Config {
     pub overlays: Vec<Overlay>,
     /// Where packages come from when an image has none; without a trailing slash.
     pub mirror: Option<String>,
-    /// Whether images are compared with their checksums before they are served.
-    pub verify: bool,
     /// The kickstart.
     pub kickstart: Option<PathBuf>,
     /// Loaders that the user gives; one for each kind of machine.
@@ -130,11 +131,11 @@ impl Config {
         };
         Ok(Self {
             iface: options.iface.clone(),
+            verify: options.verify,
             images: options.iso.clone(),
             menu: images::menu(options.default.as_deref(), options.timeout.as_deref()).map_err(usage)?,
             overlays: options.overlay.iter().map(|text| Overlay::parse(text)).collect(),
             mirror: images::mirror(options.mirror.as_deref()).map_err(usage)?,
-            verify: options.verify,
             kickstart: options.ks.clone(),
             loaders,
             address,

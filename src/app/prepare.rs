@@ -21,7 +21,7 @@ use crate::boot::site::{self, KickstartFacts, MenuWish, Packages};
 use crate::config::Config;
 use crate::content::catalog::{Catalog, Parts, Tree, Unpack};
 use crate::event::human_bytes;
-use crate::image::{FileTree, ImageFile};
+use crate::image::FileTree;
 use crate::machine::Registry;
 use crate::media::embedded::{self, Embedded};
 use crate::media::{AnswerKind, BiosLoader, Loaders, UefiKind};
@@ -55,23 +55,13 @@ impl Prepared {
     /// # Errors
     /// When one of them cannot be used, with the cause and what to do.
     pub(super) fn read(config: &Config) -> Result<Self, Refusal> {
-        let Images { images, mut warnings } = Images::open(config)?;
+        let Images { images, mut warnings, wards, unchecked } = Images::open(config)?;
+        let given = config.loaders.iter().map(Given::read).collect::<Result<_, _>>()?;
         let kickstart =
             config.kickstart.as_deref().map(|path| Ok((path, open_kickstart(path)?))).transpose()?;
-        let given = config.loaders.iter().map(Given::read).collect::<Result<_, _>>()?;
         let is_only = images.len() == 1;
         let mut prepared = Vec::new();
-        let (mut wards, mut unchecked, mut reports) = (Vec::new(), Vec::new(), Vec::new());
-        for mut image in images {
-            for (file, tree) in std::mem::take(&mut image.discs) {
-                wards.push(
-                    Ward::new(file.clone()).map_err(|error| cannot_open("--iso ", file.path(), &error))?,
-                );
-                match config.verify {
-                    true => reports.push(verify(file, tree.as_ref())?),
-                    false => unchecked.push((file, tree)),
-                }
-            }
+        for image in images {
             let mut own = None;
             if let Some((path, kickstart)) = kickstart.as_ref().filter(|_| takes_kickstart(&image)) {
                 match judge_source(kickstart, path, &image) {
@@ -94,7 +84,12 @@ impl Prepared {
             warnings.push(format!("{} is given to nobody: no image installs by a kickstart", path.display()));
         }
         warnings.dedup();
-        Ok(Self { images: prepared, menu: config.menu.clone(), given, warnings, wards, unchecked, reports })
+        let (reports, unchecked) = match config.verify {
+            true => (unchecked.into_iter().map(verify).collect::<Result<_, _>>()?, Vec::new()),
+            false => (Vec::new(), unchecked),
+        };
+        let menu = config.menu.clone();
+        Ok(Self { images: prepared, menu, given, warnings, wards, unchecked, reports })
     }
 
     /// The images with their loaders.
@@ -125,13 +120,6 @@ impl Prepared {
 
     /// The table of everything that is served for `site`.
     pub(super) fn catalog(self, site: Site, machines: Arc<Mutex<Registry>>) -> Catalog {
-        let (pxelinux, given): (Vec<_>, Vec<_>) = self.given.into_iter().partition(Given::is_pxelinux);
-        let pxelinux = pxelinux.into_iter().next().map(|given| unpacked(given.files));
-        let built_in = embedded::embedded().iter().map(|it| (it.name.to_owned(), unpack_embedded(it)));
-        let given = given.into_iter().flat_map(|it| it.files).map(|(name, bytes)| {
-            let files = BTreeMap::from([(name.clone(), bytes)]);
-            (name, unpacked(files))
-        });
         let mut bios: Vec<(u64, BiosLoader)> = Vec::new();
         let mut trees = Vec::new();
         for Prepare { image, kickstart } in self.images {
@@ -146,15 +134,37 @@ impl Prepared {
         // That of the latest image; of several equal ones the first.
         bios.sort_by_key(|(age, _)| Reverse(*age));
         let bios: Vec<BiosLoader> = bios.into_iter().map(|(_, loader)| loader).collect();
+        let bios = (!bios.is_empty()).then(|| unpack_bios(bios));
+        let (pxelinux, given): (Vec<_>, Vec<_>) = self.given.into_iter().partition(Given::is_pxelinux);
+        let pxelinux = pxelinux.into_iter().next().map(|given| unpacked(given.files));
+        let built_in = embedded::embedded().iter().map(|it| (it.name.to_owned(), unpack_embedded(it)));
+        let given = given.into_iter().flat_map(|it| it.files).map(|(name, bytes)| {
+            let files = BTreeMap::from([(name.clone(), bytes)]);
+            (name, unpacked(files))
+        });
         Catalog::new(Parts {
             site,
             trees,
-            bios: pxelinux.or_else(|| (!bios.is_empty()).then(|| unpack_bios(bios))),
+            bios: pxelinux.or(bios),
             // The user's come last: of two files of one name theirs is served.
             embedded: built_in.chain(given).collect(),
             machines,
             started: clock::unix_seconds(),
         })
+    }
+}
+
+/// Compares an image with its own checksums, before anything else is done with it.
+fn verify((file, tree): Opened) -> Result<Report, Refusal> {
+    let shown = file.path().display().to_string();
+    let task = Task::new(file, tree.as_ref());
+    if task.total() > 0 {
+        complain(&format!("comparing {shown} with its own checksums, {} of it", human_bytes(task.total())));
+    }
+    match task.run(None) {
+        Some(report) if report.is_sound() => Ok(report),
+        Some(report) => Err(Refusal::new(format!("{shown} {}", report.sentence()))),
+        None => Err(Refusal::new(format!("{shown} was not checked"))),
     }
 }
 
@@ -180,20 +190,6 @@ impl Prepare {
 
 fn takes_kickstart(image: &Image) -> bool {
     image.media.answer == AnswerKind::Kickstart
-}
-
-/// Compares an image with its own checksums, before anything else is done with it.
-fn verify(file: Arc<ImageFile>, tree: &dyn FileTree) -> Result<Report, Refusal> {
-    let shown = file.path().display().to_string();
-    let task = Task::new(file, tree);
-    if task.total() > 0 {
-        complain(&format!("comparing {shown} with its own checksums, {} of it", human_bytes(task.total())));
-    }
-    match task.run(None) {
-        Some(report) if report.is_sound() => Ok(report),
-        Some(report) => Err(Refusal::new(format!("{shown} {}", report.sentence()))),
-        None => Err(Refusal::new(format!("{shown} was not checked"))),
-    }
 }
 
 fn open_kickstart(path: &Path) -> Result<Kickstart, Refusal> {

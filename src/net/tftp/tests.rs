@@ -356,5 +356,7 @@ fn packets_of_every_length_and_opcode_are_borne() {
         assert_eq!(ask_from(&other, &bench, true), 6);
     }
     bench.client.send_to(&tftp::ack(0), port).unwrap();
-    assert_eq!(bench.received().0[..4], [0, 3, 0, 1]);
+    // On a slow computer its OACK was sent again meanwhile.
+    let next = std::iter::repeat_with(|| bench.received().0).find(|packet| packet[..2] != [0, 6]).unwrap();
+    assert_eq!(next[..4], [0, 3, 0, 1]);
 }
