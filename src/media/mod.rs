@@ -8,15 +8,17 @@
 
 pub mod checksum;
 pub mod embedded;
+mod entries;
 pub mod entry;
 pub mod family;
 mod identity;
 pub mod implanted;
 mod loaders;
+pub mod menu;
 mod paths;
 mod recognise;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod treeinfo;
 pub mod verify;
 
