@@ -132,8 +132,7 @@ fn measure(bench: &Bench, folder: &Path, work: &Path) -> (f64, f64) {
 /// Whether a package of the last image is served.
 fn is_answered() -> bool {
     let Ok(mut connection) = TcpStream::connect_timeout(&SERVER, DEADLINE) else { return false };
-    let head =
-        format!("HEAD /t/el8-{IMAGES}/{PACKAGE} HTTP/1.1\r\nHost: pxego\r\nConnection: close\r\n\r\n");
+    let head = format!("HEAD /t/el8-{IMAGES}/{PACKAGE} HTTP/1.1\r\nHost: pxego\r\nConnection: close\r\n\r\n");
     connection.write_all(head.as_bytes()).unwrap();
     let mut answer = String::new();
     connection.read_to_string(&mut answer).unwrap();
