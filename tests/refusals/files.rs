@@ -32,13 +32,15 @@ fn what_is_no_install_image_is_refused() {
     fs::write(folder.path("notes.iso"), "not an image\n".repeat(10_000)).unwrap();
     fs::write(folder.path("packed.iso"), b"\x1f\x8b\x08\0".repeat(10_000)).unwrap();
     fs::write(folder.path("empty.iso"), "").unwrap();
+    fs::create_dir(folder.path("none")).unwrap();
     for (name, parts) in [
         ("cut.iso", &["is cut short", "20 MB are missing", "download it again"][..]),
         ("notes.iso", &["is not an install image: expected an ISO 9660 volume, found "]),
         ("packed.iso", &["expected an ISO 9660 volume, found gzip-compressed data"]),
         ("empty.iso", &["is not an install image"]),
         ("nowhere.iso", &["No such file", "ls -l "]),
-        ("", &["s a directory", "Name a file in it"]),
+        ("", &["none of the images can be used", "cut.iso is cut short", "packed.iso", "gunzip"]),
+        ("none", &["no file in this folder ends in .iso or .img", "ls -l "]),
     ] {
         let path = folder.path(name);
         let ended = pxego(&bench.server, &format!("--iface eth0 --iso {path}"));
