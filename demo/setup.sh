@@ -52,9 +52,9 @@ file               says that the binary is static
 strace             says which system calls were made
 tcpdump            says what went over the cable
 genisoimage        images by another program
-udftools           UDF images
-dosfstools         likewise
-mtools             FAT images
+mtools             EFI system partitions on images
+dosfstools         FAT file systems
+udftools           UDF file systems
 LIST
     [[ $1 != bench ]] || cat <<'LIST'
 kea-admin          perfdhcp, a load of DHCP clients
@@ -182,7 +182,10 @@ aside=() aside_packages=$guest_packages
 [[ $job == demo ]] || aside_packages+=" $test_guest_packages"
 if [[ $(cat "$unpacked/complete" 2>/dev/null) != "$aside_packages"* ]]; then
     for name in $aside_packages; do
-        installed "$(choose "$name")" || aside+=("$name")
+        name=$(choose "$name")
+        # Debian's installer is no package of Ubuntu's.
+        installed "$name" || { [[ $name == debian-installer-* ]] && ! apt-cache show "$name" >/dev/null 2>&1; } ||
+            aside+=("$name")
     done
 fi
 # Rivals of the benchmarks that exclude each other as packages.
