@@ -4,7 +4,6 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-
 use super::images::in_folder;
 use super::verify::{Checked, Report as CheckReport, Task};
 use crate::cli::InspectOptions;

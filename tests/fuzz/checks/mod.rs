@@ -16,6 +16,7 @@ macro_rules! checks {
 }
 
 checks! {
+    checksums
     dhcp
     dhcp_server
     dhcp_session
