@@ -96,6 +96,8 @@ impl Room {
         assert_eq!(self.get("images", &[]).0, "200", "names are known");
         assert_eq!(self.get("images/updates.img", &[]).0, "404", "what never was there is not there");
         assert_eq!(self.get("boot.ipxe", &[]).0, "200", "what is made is made");
+        // To be unpacked from a package on the image: not now.
+        assert_ne!(self.get("pxelinux.0", &[]).0, "200");
         let said = self.tftp(SMALL);
         assert!(said.contains("Error code 0") && said.contains(because), "{said}");
     }
@@ -103,6 +105,7 @@ impl Room {
     fn is_served(&self, original: &[u8]) {
         let (code, _, body) = self.get(LARGE, &[]);
         assert!(code == "200" && body == original, "{code}, {} bytes", body.len());
+        assert_eq!(self.get("pxelinux.0", &[]).0, "200", "that it could not be unpacked is forgotten");
         assert_eq!(self.tftp(SMALL), "");
     }
 

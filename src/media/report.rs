@@ -136,7 +136,9 @@ impl Report {
         let by_ipxe: Vec<Boot> = built_in.iter().map(of_built_in).collect();
         let wanted = |firmware: &Firmware| Firmware::expected(&media.arch).contains(firmware);
         for boot in by_ipxe.into_iter().filter(|boot| wanted(&boot.firmware)) {
-            if !boots.iter().any(|other| other.firmware == boot.firmware) {
+            let others = || boots.iter().filter(|other| other.firmware == boot.firmware);
+            // Beside a GRUB that only knows TFTP it is there for machines that boot by HTTP.
+            if others().all(|other| boot.http_boot && !other.http_boot) {
                 boots.push(boot);
             }
         }

@@ -128,6 +128,12 @@ fn is_loader(name: &str) -> bool {
 }
 
 impl BiosLoader {
+    /// Whether the medium that it is on was pulled, or is about to be known to be: then a failure need not last.
+    pub fn is_suspect(&self) -> bool {
+        let mut files = self.candidates.iter().flat_map(|candidate| &candidate.contents);
+        files.any(|(_, data)| data.source().is_suspect())
+    }
+
     /// Where it will be looked for, in this order.
     pub fn sources(&self) -> impl Iterator<Item = &BiosSource> {
         self.candidates.iter().map(|candidate| &candidate.source)

@@ -20,6 +20,7 @@ macro_rules! checks {
 
 checks! {
     deb
+    checksums
     dhcp
     dhcp_server
     dhcp_session
