@@ -16,6 +16,7 @@ macro_rules! checks {
 }
 
 checks! {
+    arp
     dhcp
     dhcp_server
     dhcp_session
@@ -24,7 +25,9 @@ checks! {
     iso
     http_session
     kickstart
+    ladder
     lease
+    ndp
     rpm
     tftp
     tftp_session
