@@ -6,14 +6,18 @@ mod desk;
 mod dhcp_loop;
 mod journal;
 mod knocks;
+mod loops;
+mod losses;
 mod offer;
 mod outlet;
 mod output;
 mod prepare;
+mod repeats;
 mod scribe;
 mod serve;
 mod solicited;
 mod sweep;
+mod throttle;
 
 use std::ffi::OsString;
 use std::fmt;

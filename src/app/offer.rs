@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::chronicle::Chronicle;
 use crate::boot::arch::Arch;
-use crate::boot::boot_file::{BootFile, BootInfo};
+use crate::boot::boot_file::{BootFile, BootInfo, NoBoot};
 use crate::boot::client::{Client, Firmware};
 use crate::boot::select::{self, FirstPrograms};
 use crate::content::catalog::Catalog;
@@ -90,6 +90,14 @@ impl Offer {
                 Ok(()) => first,
                 Err(error) => self.without_pxelinux(client, &error),
             },
+            // Old ones are given ours; one that only goes round is given nothing, which ends it with a message.
+            BootFile::Name(name)
+                if matches!(client.firmware, Firmware::Ipxe { .. })
+                    && self.programs.built_in.values().any(|other| other == name)
+                    && self.chronicle.is_looping(client.mac) =>
+            {
+                BootFile::None(NoBoot::IpxeLoop)
+            }
             _ => first,
         }
     }
