@@ -130,7 +130,11 @@ fn paths(named: &[PathBuf]) -> Result<Vec<PathBuf>, Refusal> {
     Ok(paths)
 }
 
-fn in_folder(folder: &Path) -> io::Result<Vec<PathBuf>> {
+/// The images in a folder, by their names.
+///
+/// # Errors
+/// When it cannot be listed.
+pub(super) fn in_folder(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let is_image = |path: &PathBuf| {
         let ending = path.extension().map(|it| it.to_ascii_lowercase());
         let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
@@ -299,7 +303,7 @@ mod tests {
         for name in ["a.ISO", "b.iso", "c.img"] {
             fs::remove_file(folder.join(name)).unwrap();
         }
-        let error = paths(&[folder.clone()]).unwrap_err().to_string();
+        let error = paths(std::slice::from_ref(&folder)).unwrap_err().to_string();
         assert!(error.contains("ends in .iso or .img") && error.contains("ls -l "), "{error}");
         fs::remove_dir_all(folder).unwrap();
     }

@@ -18,6 +18,7 @@ pub mod menu;
 mod parts;
 mod paths;
 mod recognise;
+pub mod report;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod treeinfo;
@@ -26,7 +27,7 @@ pub mod verify;
 pub use entry::{AnswerKind, Entry, EntryKind, Menu};
 pub use family::Family;
 pub use loaders::{
-    BiosLoader, BiosSource, Loaders, Signature, UefiArch, UefiKind, UefiLoader, find_loaders, pe,
+    BiosLoader, BiosSource, Loaders, Signature, UefiArch, UefiKind, UefiLoader, find_loaders, pe, search,
 };
 pub use parts::{GrubVerb, Medium, grub_verb};
 pub use recognise::{Media, NotInstallable, recognise};

@@ -19,20 +19,29 @@ macro_rules! checks {
 }
 
 checks! {
+    deb
+    checksums
+    arp
     dhcp
     dhcp_server
     dhcp_session
+    el_torito
+    fat
     frame
     http
     iso
     http_session
     kickstart
+    ladder
     lease
     menu_entries
     menu_grub
     menu_isolinux
+    pe
+    ndp
     rpm
     tftp
     tftp_session
     treeinfo
+    udf
 }
