@@ -164,7 +164,7 @@ const CASES: &[Case] = &[
         volume_id: "ISOIMAGE",
         texts: &[(".disk/mini-info", "Debian GNU/Linux installer build 20230607+deb12u15\n")],
         family: "debian-mini",
-        name: "the Debian installer for network boot network install",
+        name: "Debian by its network installer",
         kernel: "linux",
         initrds: &["initrd.gz"],
         arguments: "{?answer}auto=true {?answer}priority=critical preseed/url={answer} {?answer}interface=auto \
