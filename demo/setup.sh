@@ -53,6 +53,9 @@ strace             says which system calls were made
 tcpdump            says what went over the cable
 genisoimage        images by another program
 mtools             EFI system partitions on images and disks
+dosfstools         FAT file systems
+udftools           UDF file systems
+isomd5sum          checksums implanted in images
 LIST
     [[ $1 != bench ]] || cat <<'LIST'
 kea-admin          perfdhcp, a load of DHCP clients

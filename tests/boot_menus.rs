@@ -72,7 +72,7 @@ impl Desk {
 
     /// Waits until its disk boots.
     fn until_its_disk(&self) {
-        self.machine.as_ref().unwrap().wait_for_console(disk::BOOTED);
+        self.machine.as_ref().unwrap().says(disk::BOOTED);
     }
 
     /// Presses a key until the machine has fetched a kernel: its name. When no key came through in time, and the machine

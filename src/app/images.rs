@@ -130,7 +130,11 @@ fn paths(named: &[PathBuf]) -> Result<Vec<PathBuf>, Refusal> {
     Ok(paths)
 }
 
-fn in_folder(folder: &Path) -> io::Result<Vec<PathBuf>> {
+/// The images in a folder, by their names.
+///
+/// # Errors
+/// When it cannot be listed.
+pub(super) fn in_folder(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let is_image = |path: &PathBuf| {
         let ending = path.extension().map(|it| it.to_ascii_lowercase());
         let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));

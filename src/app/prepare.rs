@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::net::Ipv4Addr;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::custody::Ward;
 use super::given::Given;
@@ -289,15 +289,24 @@ fn unpacked(files: BTreeMap<String, Arc<[u8]>>) -> Unpack {
     Box::new(move || Ok(files.clone()))
 }
 
-/// The first of `loaders` that can be unpacked.
+/// The first of `loaders` that can be unpacked. What cannot be is not tried again, unless a pulled medium may be why.
 fn unpack_bios(loaders: Vec<BiosLoader>) -> Unpack {
+    let failure = OnceLock::new();
     Box::new(move || {
+        if let Some(failure) = failure.get() {
+            return Err(String::clone(failure));
+        }
         let mut result = Err("there is none".to_owned());
         for loader in &loaders {
             result = loader.extract().map_err(|error| error.to_string());
             if result.is_ok() {
                 break;
             }
+        }
+        if let Err(error) = &result
+            && !loaders.iter().any(BiosLoader::is_suspect)
+        {
+            let _ = failure.set(error.clone());
         }
         result
     })

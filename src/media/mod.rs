@@ -17,6 +17,7 @@ mod loaders;
 pub mod menu;
 mod paths;
 mod recognise;
+pub mod report;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod treeinfo;
@@ -25,6 +26,6 @@ pub mod verify;
 pub use entry::{AnswerKind, Entry, EntryKind, Menu};
 pub use family::Family;
 pub use loaders::{
-    BiosLoader, BiosSource, Loaders, Signature, UefiArch, UefiKind, UefiLoader, find_loaders, pe,
+    BiosLoader, BiosSource, Loaders, Signature, UefiArch, UefiKind, UefiLoader, find_loaders, pe, search,
 };
 pub use recognise::{GrubVerb, Media, Medium, NotInstallable, grub_verb, recognise};

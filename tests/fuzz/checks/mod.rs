@@ -19,9 +19,13 @@ macro_rules! checks {
 }
 
 checks! {
+    deb
+    checksums
     dhcp
     dhcp_server
     dhcp_session
+    el_torito
+    fat
     frame
     http
     iso
@@ -31,8 +35,10 @@ checks! {
     menu_entries
     menu_grub
     menu_isolinux
+    pe
     rpm
     tftp
     tftp_session
     treeinfo
+    udf
 }
