@@ -10,14 +10,18 @@ mod images;
 mod inspect;
 mod journal;
 mod knocks;
+mod loops;
+mod losses;
 mod offer;
 mod outlet;
 mod output;
 mod prepare;
+mod repeats;
 mod scribe;
 mod serve;
 mod solicited;
 mod sweep;
+mod throttle;
 mod verify;
 
 use std::ffi::OsString;

@@ -21,6 +21,7 @@ macro_rules! checks {
 checks! {
     deb
     checksums
+    arp
     dhcp
     dhcp_server
     dhcp_session
@@ -31,11 +32,13 @@ checks! {
     iso
     http_session
     kickstart
+    ladder
     lease
     menu_entries
     menu_grub
     menu_isolinux
     pe
+    ndp
     rpm
     tftp
     tftp_session
