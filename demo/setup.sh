@@ -53,6 +53,7 @@ strace             says which system calls were made
 tcpdump            says what went over the cable
 genisoimage        images by another program
 isomd5sum          checksums implanted in images
+mtools             EFI system partitions on images
 LIST
     [[ $1 != bench ]] || cat <<'LIST'
 kea-admin          perfdhcp, a load of DHCP clients
@@ -180,7 +181,10 @@ aside=() aside_packages=$guest_packages
 [[ $job == demo ]] || aside_packages+=" $test_guest_packages"
 if [[ $(cat "$unpacked/complete" 2>/dev/null) != "$aside_packages"* ]]; then
     for name in $aside_packages; do
-        installed "$(choose "$name")" || aside+=("$name")
+        name=$(choose "$name")
+        # Debian's installer is no package of Ubuntu's.
+        installed "$name" || { [[ $name == debian-installer-* ]] && ! apt-cache show "$name" >/dev/null 2>&1; } ||
+            aside+=("$name")
     done
 fi
 # Rivals of the benchmarks that exclude each other as packages.

@@ -20,6 +20,9 @@ const MAX_FILES: usize = 200;
 /// PXELINUX, as every part of pxego calls it.
 const PXELINUX: &str = "pxelinux.0";
 
+/// The first program's name, and all files by theirs.
+type Served = (String, BTreeMap<String, Arc<[u8]>>);
+
 /// A loader and what it loads, by the names they are served under.
 pub(super) struct Given {
     pub(super) arch: Arch,
@@ -61,11 +64,7 @@ impl Given {
 }
 
 /// A BIOS program is served at the root, where it looks for its menus.
-fn bios(
-    path: &Path,
-    bytes: Vec<u8>,
-    beside: &Beside,
-) -> Result<(String, BTreeMap<String, Arc<[u8]>>), String> {
+fn bios(path: &Path, bytes: Vec<u8>, beside: &Beside) -> Result<Served, String> {
     let mut files = BTreeMap::new();
     // The banner of `core/pxelinux.asm`; the rest of the file is compressed.
     let Some(version) = after(&bytes, b"PXELINUX ") else {
@@ -89,13 +88,7 @@ fn bios(
 }
 
 /// An EFI program is served in a directory of its own, with what it names to load next.
-fn uefi(
-    arch: Arch,
-    name: &str,
-    path: &Path,
-    bytes: Vec<u8>,
-    beside: &Beside,
-) -> Result<(String, BTreeMap<String, Arc<[u8]>>), String> {
+fn uefi(arch: Arch, name: &str, path: &Path, bytes: Vec<u8>, beside: &Beside) -> Result<Served, String> {
     let suffix = arch.efi_suffix().unwrap_or(name);
     let directory = format!("given/{suffix}");
     let mut files = BTreeMap::new();

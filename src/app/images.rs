@@ -16,7 +16,7 @@ use super::prepare::cannot_open;
 use super::{Refusal, verify};
 use crate::boot::site::{Packages, RunsOn};
 use crate::config::{Config, Overlay};
-use crate::image::{FileTree, FolderTree, ImageFile, IsoImage, UnionTree};
+use crate::image::{Extent, FileData, FileTree, FolderTree, ImageFile, IsoImage, ReadAt, UnionTree};
 use crate::machine::ImageId;
 use crate::media::treeinfo::Discinfo;
 use crate::media::{EntryKind, Loaders, Media, find_loaders, recognise};
@@ -33,6 +33,8 @@ pub(super) struct Image {
     pub(super) loaders: Loaders,
     /// Its files, with those that are laid over them.
     pub(super) files: Arc<dyn FileTree>,
+    /// The file as a whole; the first of a set.
+    pub(super) whole: Option<FileData>,
     pub(super) packages: Packages,
     /// When its kernel was made, in seconds since 1970: loaders of later images know more, and are revoked later.
     pub(super) age: u64,
@@ -160,6 +162,7 @@ fn recognise_set(set: Vec<Opened>) -> Result<Image, Refusal> {
     let mut set = set.into_iter();
     let first = set.next().ok_or_else(|| Refusal::new("a set of no discs"))?;
     let (path, volume_id) = (first.path, first.image.volume_id().to_owned());
+    let whole = FileData::new(first.file.clone(), [Extent { offset: 0, len: first.file.len() }]);
     let others: Vec<Arc<dyn FileTree>> = set.map(|it| it.image as Arc<dyn FileTree>).collect();
     let files: Arc<dyn FileTree> = if others.is_empty() {
         first.image
@@ -173,7 +176,16 @@ fn recognise_set(set: Vec<Opened>) -> Result<Image, Refusal> {
     let files = loaders.over(files);
     let age = files.file(media.kernel().as_bytes()).map_or(0, |kernel| kernel.modified);
     // Named, and completed, when all are known.
-    Ok(Image { id: ImageId::new("image"), path, media, loaders, files, packages: Packages::Unknown, age })
+    Ok(Image {
+        id: ImageId::new("image"),
+        path,
+        media,
+        loaders,
+        files,
+        whole: Some(whole),
+        packages: Packages::Unknown,
+        age,
+    })
 }
 
 /// Why there is nothing to serve.
@@ -291,7 +303,7 @@ mod tests {
         for name in ["a.ISO", "b.iso", "c.img"] {
             fs::remove_file(folder.join(name)).unwrap();
         }
-        let error = paths(&[folder.clone()]).unwrap_err().to_string();
+        let error = paths(std::slice::from_ref(&folder)).unwrap_err().to_string();
         assert!(error.contains("ends in .iso or .img") && error.contains("ls -l "), "{error}");
         fs::remove_dir_all(folder).unwrap();
     }

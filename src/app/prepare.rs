@@ -15,7 +15,7 @@ use super::offer::Programs;
 use super::verify::{Opened, Report, Task};
 use super::{Refusal, complain};
 use crate::answer::kickstart::MAX_LEN;
-use crate::answer::{Kickstart, Source};
+use crate::answer::{Kickstart, Source, foreign};
 use crate::boot::Site;
 use crate::boot::site::{self, KickstartFacts, MenuWish, Packages};
 use crate::config::Config;
@@ -63,6 +63,13 @@ impl Prepared {
         let mut prepared = Vec::new();
         for image in images {
             let mut own = None;
+            if let Some((path, answer)) = kickstart.as_ref().filter(|_| is_foreign(&image)) {
+                match foreign(answer, path, &image) {
+                    Ok(answer) => own = Some(answer),
+                    Err(refusal) if !is_only => warnings.push(refusal.to_string()),
+                    Err(refusal) => return Err(refusal),
+                }
+            }
             if let Some((path, kickstart)) = kickstart.as_ref().filter(|_| takes_kickstart(&image)) {
                 match judge_source(kickstart, path, &image) {
                     Ok(warning) => {
@@ -81,7 +88,7 @@ impl Prepared {
         if let Some((path, _)) = &kickstart
             && prepared.iter().all(|it| it.kickstart.is_none())
         {
-            warnings.push(format!("{} is given to nobody: no image installs by a kickstart", path.display()));
+            warnings.push(format!("{} is given to nobody: no image takes it", path.display()));
         }
         warnings.dedup();
         let (reports, unchecked) = match config.verify {
@@ -126,6 +133,7 @@ impl Prepared {
             trees.push(Tree {
                 second_stages: second_stages(image.files.as_ref(), &image.loaders),
                 files: image.files,
+                whole: image.whole,
                 stage2: image.media.stage2,
                 kickstart,
             });
@@ -186,6 +194,26 @@ impl Prepare {
             kickstart: self.kickstart.as_ref().map(|it| KickstartFacts { own_source: own_source(it) }),
         }
     }
+}
+
+/// Whether it takes an answer file that is no kickstart.
+fn is_foreign(image: &Image) -> bool {
+    !matches!(image.media.answer, AnswerKind::Kickstart | AnswerKind::None)
+}
+
+/// The answer file for an image whose installer is not anaconda.
+fn foreign(answer: &Kickstart, path: &Path, image: &Image) -> Result<Kickstart, Refusal> {
+    let kind = image.media.answer;
+    if foreign::is_of_kind(answer.text(), kind) {
+        return Ok(answer.verbatim());
+    }
+    Err(Refusal::new(format!(
+        "{}: {} reads no such file, but {} {}. Name one with --ks, or leave --ks out",
+        path.display(),
+        image.media.name,
+        if foreign::name(kind).starts_with(['A', 'I', 'a']) { "an" } else { "a" },
+        foreign::name(kind)
+    )))
 }
 
 fn takes_kickstart(image: &Image) -> bool {

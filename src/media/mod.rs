@@ -8,16 +8,18 @@
 
 pub mod checksum;
 pub mod embedded;
+mod entries;
 pub mod entry;
 pub mod family;
 mod identity;
 pub mod implanted;
 mod loaders;
+pub mod menu;
 mod paths;
 mod recognise;
 pub mod report;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod treeinfo;
 pub mod verify;
 

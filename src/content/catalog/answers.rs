@@ -1,4 +1,5 @@
-//! The answer files: `ks/<token>/ks.cfg`, and `ks/<token>/<image>/ks.cfg` where there are several images.
+//! The answer files: `ks/<token>/ks.cfg`, and `ks/<token>/<image>/ks.cfg` where there are several images. cloud-init
+//! takes a directory of them, and asks for `user-data` and others in it.
 
 use std::sync::Arc;
 
@@ -27,7 +28,13 @@ impl Answers {
     /// The answer file called `ks/<rest>`, by HTTP only: a TFTP name is seen by every station of a hub, and no installer
     /// asks so.
     pub(super) fn find(&self, rest: &str, request: &Request<'_>, machines: &Registry) -> Option<Arc<[u8]>> {
-        let name = rest.strip_suffix("/ks.cfg")?;
+        let (name, file) = rest.rsplit_once('/')?;
+        let is_empty = match file {
+            "ks.cfg" | "user-data" => false,
+            // What cloud-init asks for beside `user-data`; without `meta-data` it takes neither.
+            "meta-data" | "vendor-data" => true,
+            _ => return None,
+        };
         let (token, image) = name.split_once('/').map_or((name, None), |(token, image)| (token, Some(image)));
         if request.protocol != Protocol::Http || machines.by_token(token).is_none() {
             return None;
@@ -36,6 +43,7 @@ impl Answers {
             Some(image) => id.as_str() == image,
             None => self.is_only,
         };
-        self.of_images.iter().find(|(id, _)| is_asked(id)).map(|(_, text)| text.clone())
+        let (_, text) = self.of_images.iter().find(|(id, _)| is_asked(id))?;
+        Some(if is_empty { Arc::default() } else { text.clone() })
     }
 }

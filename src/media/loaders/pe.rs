@@ -41,7 +41,7 @@ fn header(bytes: &[u8]) -> Option<usize> {
 }
 
 /// Whether a PE image has a section of this name.
-pub(super) fn has_section(bytes: &[u8], name: &[u8]) -> bool {
+pub fn has_section(bytes: &[u8], name: &[u8]) -> bool {
     let sections = || {
         let header = header(bytes)?;
         let count = usize::from(u16_at(bytes, header.checked_add(6)?)?);
@@ -56,7 +56,7 @@ pub(super) fn has_section(bytes: &[u8], name: &[u8]) -> bool {
 }
 
 /// Who signed a PE image.
-pub(super) fn signature(bytes: &[u8]) -> Signature {
+pub fn signature(bytes: &[u8]) -> Signature {
     match certificates(bytes) {
         None => Signature::None,
         Some(table) => match issuer(table).and_then(common_name) {
@@ -68,7 +68,7 @@ pub(super) fn signature(bytes: &[u8]) -> Signature {
 
 /// Whether shim is likely to start a program: it holds the certificate of who issued the program's signer's. `None` when
 /// that cannot be told, as with an unsigned program, which is started while Secure Boot is off.
-pub(super) fn trusts(shim: &[u8], program: &[u8]) -> Option<bool> {
+pub fn trusts(shim: &[u8], program: &[u8]) -> Option<bool> {
     let issuer = issuer(certificates(program)?)?;
     // The certificate lies in shim as it is (shim `cert.S`), so the name is there byte for byte.
     certificates(shim)?;
