@@ -36,6 +36,10 @@ slowhttptest       HTTP clients that hold connections
 tftp-hpa           TFTP client
 atftp              TFTP client with windowsize
 isc-dhcp-client    DHCP client
+dhcpcd-base|dhcpcd5  DHCP client
+bootpc             BOOTP client
+isc-dhcp-relay     DHCP relay
+systemd            DHCP client: systemd-networkd
 dnsmasq-base       another DHCP server on the wire
 isc-dhcp-server    likewise
 qemu-system-arm    a machine of 64-bit Arm
@@ -48,8 +52,8 @@ file               says that the binary is static
 strace             says which system calls were made
 tcpdump            says what went over the cable
 genisoimage        images by another program
-dosfstools         the EFI partition of an image that is booted from memory
-mtools             what is in it
+dosfstools         EFI system partitions on images
+mtools             likewise
 LIST
     [[ $1 != bench ]] || cat <<'LIST'
 kea-admin          perfdhcp, a load of DHCP clients
@@ -208,7 +212,10 @@ aside=() aside_packages=$guest_packages
 [[ $job == demo ]] || aside_packages+=" $test_guest_packages"
 if [[ $(cat "$unpacked/complete" 2>/dev/null) != "$aside_packages"* ]]; then
     for name in $aside_packages; do
-        installed "$(choose "$name")" || aside+=("$name")
+        name=$(choose "$name")
+        # Debian's installer is no package of Ubuntu's.
+        installed "$name" || { [[ $name == debian-installer-* ]] && ! apt-cache show "$name" >/dev/null 2>&1; } ||
+            aside+=("$name")
     done
 fi
 # Rivals of the benchmarks that exclude each other as packages.

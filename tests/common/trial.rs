@@ -33,13 +33,15 @@ pub struct Setup<'a> {
     pub other: Option<OtherServer>,
     /// What pxego remembers of choosy firmware.
     pub shapes: &'a str,
+    /// The answer file that machines get; none when it is empty.
+    pub answer: &'a str,
     /// A card before the one that the machine boots from, on the same wire.
     pub first_card: Option<&'a str>,
 }
 
 impl Setup<'_> {
     pub fn new(firmware: Firmware, layout: &str) -> Setup<'_> {
-        Setup { firmware, layout, wire: None, other: None, shapes: "", first_card: None }
+        Setup { firmware, layout, wire: None, other: None, shapes: "", answer: "", first_card: None }
     }
 
     /// Starts everything and switches the machine on.
@@ -62,6 +64,11 @@ impl Setup<'_> {
         let capture = Capture::start(&bench, &scratch.join("cable.pcap"));
         let (image, state) = (image.to_str().unwrap(), state.to_str().unwrap());
         let mut arguments = vec!["--iso", image, "--state", state];
+        let answer = scratch.join("answer");
+        if !self.answer.is_empty() {
+            fs::write(&answer, self.answer).unwrap();
+            arguments.extend(["--ks", answer.to_str().unwrap()]);
+        }
         if self.other.is_some() {
             arguments.extend(["--address", "192.168.100.1/24"]);
         }
