@@ -1,6 +1,6 @@
 //! The decompressor of a payload, chosen by what the package says and by how the payload begins.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
 use lzma_rust2::{LzmaReader, XzReader};
@@ -100,6 +100,17 @@ impl Compression {
             }
         })
     }
+}
+
+/// The unpacked bytes of a file whose first bytes tell how it is packed; of one that is not, its own.
+///
+/// # Errors
+/// When it cannot be read, or is packed in a way that is not supported.
+pub fn unpacked<'a>(packed: Box<dyn Read + 'a>) -> Result<Box<dyn Read + 'a>, PackageError> {
+    let mut packed = BufReader::with_capacity(64 << 10, packed);
+    let start = packed.fill_buf().map_err(PackageError::Payload)?;
+    let found = MAGICS.iter().find(|(magic, _)| start.starts_with(magic));
+    found.map_or(Compression::None, |(_, found)| *found).unpack(packed)
 }
 
 /// The first bytes of a payload, for an error.

@@ -20,6 +20,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use compression::unpacked;
 pub use error::PackageError;
 pub use file_name::FileName;
 
