@@ -2,7 +2,7 @@
 
 /// Why a value cannot be written into a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unwritable {
+pub(super) enum Unwritable {
     /// It has a character that ends a line or controls a terminal; neither a kickstart nor we can quote it.
     Control(char),
 }
@@ -10,7 +10,9 @@ pub enum Unwritable {
 impl std::fmt::Display for Unwritable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Control(c) => write!(f, "it has the character U+{:04X}, which ends a line or cannot be seen", u32::from(*c)),
+            Self::Control(c) => {
+                write!(f, "it has the character U+{:04X}, which ends a line or cannot be seen", u32::from(*c))
+            }
         }
     }
 }
@@ -19,15 +21,18 @@ impl std::fmt::Display for Unwritable {
 ///
 /// # Errors
 /// The first character that cannot.
-pub fn one_line(text: &str) -> Result<(), Unwritable> {
-    let is_bad = |c: &char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+pub(super) fn one_line(text: &str) -> Result<(), Unwritable> {
+    let is_bad = |c: &char| {
+        c.is_control()
+            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     text.chars().find(is_bad).map_or(Ok(()), |c| Err(Unwritable::Control(c)))
 }
 
 /// A word of a kickstart: pykickstart splits lines as a POSIX shell does, and expands nothing.
 ///
 /// The caller has asked [`one_line`].
-pub fn kickstart(text: &str) -> String {
+pub(super) fn kickstart(text: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "._-+:/@,=%^$!*?~[]{}".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {
         return text.to_owned();
@@ -36,12 +41,12 @@ pub fn kickstart(text: &str) -> String {
 }
 
 /// A word of a shell: within single quotes everything is itself.
-pub fn shell(text: &str) -> String {
+pub(super) fn shell(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// A pattern of a shell's `case`: `*` and `?` stay what they are, everything else is quoted.
-pub fn shell_pattern(text: &str) -> String {
+pub(super) fn shell_pattern(text: &str) -> String {
     let mut pattern = String::new();
     for part in text.split_inclusive(['*', '?']) {
         let (plain, wild) = match part.strip_suffix(['*', '?']) {

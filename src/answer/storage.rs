@@ -261,9 +261,7 @@ impl Term {
         match self {
             Self::Blank => "[ -n \"$why\" ] || blank".to_owned(),
             Self::Name(name) => unless(format!("[ \"$dev\" = {} ]", shell(name)), &format!("is not {name}")),
-            Self::Id(id) => {
-                unless(format!("by_id {}", shell(&wild(id))), &format!("is not {id}"))
-            }
+            Self::Id(id) => unless(format!("by_id {}", shell(&wild(id))), &format!("is not {id}")),
             Self::AtLeast(bytes) => {
                 let mib = bytes >> 20;
                 unless(format!("[ $mib -ge {mib} ]"), &format!("is smaller than {mib} MiB"))
@@ -307,10 +305,7 @@ impl Pick {
     /// Shell that takes the disk, and shell that judges what was taken.
     fn code(self) -> (&'static str, &'static str) {
         match self {
-            Self::All => (
-                "    [ -n \"$first\" ] || first=$dev\n    chosen=${chosen:+$chosen,}$dev\n",
-                "",
-            ),
+            Self::All => ("    [ -n \"$first\" ] || first=$dev\n    chosen=${chosen:+$chosen,}$dev\n", ""),
             Self::Only => (
                 "    first=$dev\n    chosen=$dev\n",
                 "[ $count -eq 1 ] || stop 'several disks fit; add smallest or largest to the rule'\n",

@@ -57,6 +57,11 @@ pub fn names_packages(text: &[u8], release: Release) -> bool {
     std::str::from_utf8(text).is_ok_and(|text| !walk::walk(text, release).packages.is_empty())
 }
 
+/// Whether a line that begins with this word ends or begins a section, wherever it stands.
+pub(super) fn is_section_mark(word: &str) -> bool {
+    matches!(word, "%end" | "%include" | "%ksappend") || super::rules::RULES.named(word).is_some()
+}
+
 /// The installer reads UTF-8 and nothing else, in comments too.
 fn not_utf8(text: &[u8], at: usize, release: Release) -> Report {
     let before = String::from_utf8_lossy(text.get(..at).unwrap_or_default());
