@@ -8,8 +8,10 @@ use std::path::PathBuf;
 
 use argh::FromArgs;
 
+pub use ks::KsOptions;
 use words::{path, words};
 
+mod ks;
 mod words;
 
 /// What help begins with. argh runs such a text together into one line, so only what follows is argh's.
@@ -44,9 +46,22 @@ pub struct Options {
     #[argh(option, arg_name = "file", from_str_fn(path))]
     pub iso: Option<PathBuf>,
 
-    /// the kickstart every machine gets; without it the installer asks
+    /// the kickstart every machine gets; without it, and without --wipe and --profile, the installer asks
     #[argh(option, arg_name = "file", from_str_fn(path))]
     pub ks: Option<PathBuf>,
+
+    /// instead of --ks: write a kickstart that erases the disk this rule allows: blank, all, or terms such as
+    /// size>=100G,smallest
+    #[argh(option, arg_name = "rule")]
+    pub wipe: Option<String>,
+
+    /// instead of --ks: write a kickstart from this profile; see "pxego ks --help"
+    #[argh(option, arg_name = "file", from_str_fn(path))]
+    pub profile: Option<PathBuf>,
+
+    /// with --wipe or --profile: where packages come from; default: the image
+    #[argh(option, arg_name = "url")]
+    pub mirror: Option<String>,
 
     /// our address and its prefix length, such as 192.168.100.1/24; default: the interface's own
     #[argh(option, arg_name = "cidr")]
@@ -60,7 +75,7 @@ pub struct Options {
     #[argh(option, arg_name = "part")]
     pub dhcp: Option<String>,
 
-    /// with --dhcp full: give addresses although another DHCP server does
+    /// start although the kickstart has errors; with --dhcp full: give addresses although another DHCP server does
     #[argh(switch)]
     pub force: bool,
 
@@ -112,6 +127,8 @@ pub struct Options {
 pub enum Command {
     /// Serve: the main job.
     Serve(Box<Options>),
+    /// Write a kickstart, or check one.
+    Ks(Box<KsOptions>),
     /// Print this text and end with success.
     Print(String),
     /// Print the version and end with success.
@@ -130,6 +147,12 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
     let words = words(arguments);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     // A subcommand is one more arm here, with its options in a file of its own below `cli/`.
+    if let Some(("ks", words)) = words.split_first().map(|(first, rest)| (*first, rest)) {
+        return Ok(match read::<KsOptions>("pxego ks", ks::HEAD, words)? {
+            Read::Help(text) => Command::Print(text),
+            Read::Options(options) => Command::Ks(Box::new(options)),
+        });
+    }
     let read = read::<Options>("pxego", HELP_HEAD, &words)?;
     Ok(match read {
         Read::Help(text) => Command::Print(text),
@@ -218,6 +241,9 @@ mod tests {
             assert!(help.starts_with("Usage: pxego ") && help.contains("  --iso "), "{help}");
             assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
         }
+        let Ok(Command::Print(help)) = parse(["ks", "--help"].map(OsString::from)) else { panic!("ks") };
+        assert!(help.starts_with("Usage: pxego ks ") && help.contains("  --wipe "), "{help}");
+        assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
         for word in ["-V", "--version"] {
             assert_eq!(parse([OsString::from(word)]), Ok(Command::Version));
         }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::answer::profile::Url;
+use crate::answer::storage::Wipe;
 use crate::cli::{Options, UsageError};
 use crate::dhcp::subnet::SubnetConfig;
 use crate::dhcp::watch::Wish;
@@ -32,6 +34,10 @@ pub struct Config {
     pub image: PathBuf,
     /// The kickstart.
     pub kickstart: Option<PathBuf>,
+    /// What a kickstart is written from where none is given.
+    pub written: Option<Written>,
+    /// Whether a kickstart with errors is served all the same.
+    pub force: bool,
     /// The address wished for.
     pub address: Option<Cidr>,
     /// The pool wished for.
@@ -56,6 +62,17 @@ pub struct Config {
     pub tftp_rollover: RollOver,
     /// 0: events; 1: every request; 2: every packet.
     pub verbosity: u8,
+}
+
+/// What a kickstart is written from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The profile's file; everything by default without one.
+    pub profile: Option<PathBuf>,
+    /// The disk that may be erased, over what the profile says.
+    pub wipe: Option<Wipe>,
+    /// Where packages come from, instead of the image.
+    pub mirror: Option<Url>,
 }
 
 /// How events are written.
@@ -97,7 +114,8 @@ impl Config {
         let range = options.range.as_deref().map(Range::from_str).transpose().map_err(|error| {
             usage(format!("--range: {error}; write it as 192.168.100.100-192.168.100.200"))
         })?;
-        let dhcp = networks::wish(options.dhcp.as_deref(), options.force).map_err(usage)?;
+        let dhcp =
+            networks::wish(options.dhcp.as_deref(), options.force, options.ks.is_some()).map_err(usage)?;
         let reply_delay = networks::reply_delay(options.reply_delay.as_deref()).map_err(usage)?;
         let reservations = networks::reservations(&options.reserve).map_err(usage)?;
         let relayed = networks::relayed(&options.relayed).map_err(usage)?;
@@ -115,6 +133,8 @@ impl Config {
             iface: options.iface.clone(),
             image,
             kickstart: options.ks.clone(),
+            written: written(options).map_err(usage)?,
+            force: options.force,
             address,
             range,
             dhcp,
@@ -129,6 +149,33 @@ impl Config {
             verbosity: u8::try_from(options.verbose).unwrap_or(u8::MAX),
         })
     }
+}
+
+/// What a kickstart is written from; `None` when one is given, or the installer is to ask.
+fn written(options: &Options) -> Result<Option<Written>, String> {
+    let (profile, wipe, mirror) = (&options.profile, &options.wipe, &options.mirror);
+    if profile.is_none() && wipe.is_none() && mirror.is_none() {
+        return Ok(None);
+    }
+    if options.ks.is_some() {
+        let option = if wipe.is_some() {
+            "--wipe"
+        } else if profile.is_some() {
+            "--profile"
+        } else {
+            "--mirror"
+        };
+        return Err(format!("{option} writes a kickstart, and --ks gives one; leave one of them out"));
+    }
+    Ok(Some(Written {
+        profile: profile.clone(),
+        wipe: wipe.as_deref().map(str::parse).transpose().map_err(|error| format!("--wipe: {error}"))?,
+        mirror: mirror
+            .as_deref()
+            .map(str::parse)
+            .transpose()
+            .map_err(|error| format!("--mirror: {error}"))?,
+    }))
 }
 
 /// An address in its network, as `192.168.100.1/24`.

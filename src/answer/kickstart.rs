@@ -83,6 +83,11 @@ impl Kickstart {
         Ok(Self { text, source })
     }
 
+    /// The file as the user wrote it.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
     /// Where it says that the packages come from.
     pub fn source(&self) -> &Source {
         &self.source

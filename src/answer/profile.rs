@@ -83,7 +83,7 @@ checked_text!(
 checked_text!(
     /// A language, a keyboard, a time zone, a host: one word without surprises.
     Word,
-    |text| letters(text, "._-@:/+,")
+    |text| letters(text, "._-@:/+,=")
 );
 
 checked_text!(

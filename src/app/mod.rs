@@ -5,6 +5,7 @@ mod claim;
 mod dhcp_loop;
 mod journal;
 mod knocks;
+mod ks;
 mod offer;
 mod output;
 mod prepare;
@@ -54,6 +55,14 @@ pub enum Ended {
     Broken,
 }
 
+/// What is left to do when the arguments are read.
+enum Job {
+    /// Write a kickstart, or check one.
+    Ks(Box<cli::KsOptions>),
+    /// Serve.
+    Serve(Box<Config>),
+}
+
 /// The whole program: reads the arguments (the program's name left out), does what they ask, and says how it went.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = cli::parse(arguments).and_then(|command| match command {
@@ -65,18 +74,25 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             print(&ui::version::text());
             Ok(None)
         }
-        Command::Serve(options) => Config::from_options(&options).map(Some),
+        Command::Ks(options) => Ok(Some(Job::Ks(options))),
+        Command::Serve(options) => {
+            Config::from_options(&options).map(|config| Some(Job::Serve(config.into())))
+        }
+    });
+    let result = result.map(|job| match job {
+        None => Ok(ExitCode::SUCCESS),
+        Some(Job::Ks(options)) => ks::run(&options),
+        Some(Job::Serve(config)) => serve::run(&config).map(|ended| match ended {
+            Ended::Asked => ExitCode::SUCCESS,
+            Ended::Broken => ExitCode::FAILURE,
+        }),
     });
     match result {
-        Ok(None) => ExitCode::SUCCESS,
-        Ok(Some(config)) => match serve::run(&config) {
-            Ok(Ended::Asked) => ExitCode::SUCCESS,
-            Ok(Ended::Broken) => ExitCode::FAILURE,
-            Err(refusal) => {
-                complain(&refusal.text);
-                ExitCode::from(refusal.code)
-            }
-        },
+        Ok(Ok(code)) => code,
+        Ok(Err(refusal)) => {
+            complain(&refusal.text);
+            ExitCode::from(refusal.code)
+        }
         Err(UsageError(text)) => {
             complain(&text);
             ExitCode::from(WRONG_USE)

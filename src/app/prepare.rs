@@ -7,12 +7,15 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use super::Refusal;
+use super::{Refusal, ks};
+use crate::answer::check::{Against, check};
+use crate::answer::finding::Severity;
 use crate::answer::kickstart::MAX_LEN;
-use crate::answer::{Kickstart, Source};
+use crate::answer::write::{Sources, write};
+use crate::answer::{Kickstart, Profile, Release, Source};
 use crate::boot::Site;
 use crate::boot::plan::KickstartFacts;
-use crate::config::Config;
+use crate::config::{Config, Written};
 use crate::content::catalog::{Catalog, Parts, Unpack};
 use crate::image::{FileTree, ImageFile, IsoImage};
 use crate::machine::Registry;
@@ -29,8 +32,27 @@ pub(super) struct Prepared {
     /// What of it can boot a machine.
     pub(super) loaders: Loaders,
     kickstart: Option<Kickstart>,
+    /// What a kickstart is written from, when none is given.
+    written: Option<WrittenFrom>,
     /// What is odd about them; one sentence each.
     pub(super) warnings: Vec<String>,
+}
+
+/// What a kickstart is written from: the address in it is known later.
+struct WrittenFrom {
+    profile: Profile,
+    release: Release,
+    mirror: Option<String>,
+}
+
+impl WrittenFrom {
+    fn text(&self, tree: &str, repositories: &[String]) -> Result<String, Refusal> {
+        let sources = match &self.mirror {
+            Some(mirror) => Sources { tree: Some(mirror.clone()), repos: Vec::new() },
+            None => Sources::of_tree(tree, repositories),
+        };
+        write(&self.profile, self.release, &sources).map_err(Refusal::new)
+    }
 }
 
 impl Prepared {
@@ -45,9 +67,12 @@ impl Prepared {
             image.warnings().iter().map(|warning| format!("{}: {warning}", config.image.display())).collect();
         if let (Some(kickstart), Some(path)) = (&kickstart, &config.kickstart) {
             warnings.extend(judge_source(kickstart, path, &media)?);
+            warnings.extend(judge(kickstart, path, config, &image, &media)?);
         }
+        let written = config.written.as_ref();
+        let written = written.map(|written| write_from(written, config, &image, &media)).transpose()?;
         let loaders = find_loaders(&image);
-        Ok(Self { tree: Arc::new(image), media, loaders, kickstart, warnings })
+        Ok(Self { tree: Arc::new(image), media, loaders, kickstart, written, warnings })
     }
 
     /// What is served in this run, from `server` and its HTTP port.
@@ -63,12 +88,20 @@ impl Prepared {
             initrds: vec![self.media.initrd.clone()],
             grub_verb: self.media.grub_verb,
             has_packages: self.media.packages(),
-            kickstart: self.kickstart.as_ref().map(|it| KickstartFacts { own_source: own_source(it) }),
+            kickstart: match (&self.kickstart, &self.written) {
+                (Some(kickstart), _) => Some(KickstartFacts { own_source: own_source(kickstart) }),
+                (None, written) => written.as_ref().map(|_| KickstartFacts { own_source: true }),
+            },
         }
     }
 
     /// The table of everything that is served for `site`.
     pub(super) fn catalog(self, site: Site, machines: Arc<Mutex<Registry>>) -> Catalog {
+        // It was written once before, to see that it can be.
+        let written = self.written.as_ref().and_then(|written| {
+            let text = written.text(&site.tree_url(), &self.media.repositories).ok()?;
+            Kickstart::parse(text.into_bytes()).ok()
+        });
         Catalog::new(Parts {
             site,
             second_stages: second_stages(self.tree.as_ref(), &self.loaders),
@@ -79,14 +112,14 @@ impl Prepared {
                 .iter()
                 .map(|it| (it.name.to_owned(), unpack_embedded(it)))
                 .collect(),
-            kickstart: self.kickstart,
+            kickstart: self.kickstart.or(written),
             machines,
             started: clock::unix_seconds(),
         })
     }
 }
 
-fn open_image(path: &Path) -> Result<(IsoImage, Media), Refusal> {
+pub(super) fn open_image(path: &Path) -> Result<(IsoImage, Media), Refusal> {
     let shown = path.display();
     let file = ImageFile::open(path).map_err(|error| cannot_open("--iso", path, &error))?;
     let image = IsoImage::open(Arc::new(file)).map_err(|error| Refusal::new(format!("{shown} {error}")))?;
@@ -123,6 +156,77 @@ fn cannot_open(option: &str, path: &Path, error: &io::Error) -> Refusal {
         _ => format!("Try \"head -c 1 {shown}\": if that fails too, the disk or stick is at fault"),
     };
     Refusal::new(format!("{option} {shown}: {error}. {remedy}"))
+}
+
+/// What the installer on the image will make of the kickstart. Errors stop the start, unless that is forced.
+fn judge(
+    kickstart: &Kickstart,
+    path: &Path,
+    config: &Config,
+    image: &IsoImage,
+    media: &Media,
+) -> Result<Option<String>, Refusal> {
+    let Some(release) = Release::of(media) else { return Ok(None) };
+    let repository = ks::repository(image, media, kickstart.text(), release)?;
+    let report = check(kickstart.text(), Against { release, repository: repository.as_ref() });
+    let shown = path.display().to_string();
+    let more = format!("pxego ks --check {shown} --iso {}", config.image.display());
+    let errors = report.count(Severity::Error);
+    if errors == 0 {
+        return Ok(None);
+    }
+    if config.force {
+        return Ok(Some(format!(
+            "{shown} has {errors} errors at which the installer of {} stops; served because of --force. See them with \
+             \"{more}\"",
+            media.name
+        )));
+    }
+    let mut listed = report.clone();
+    listed.findings.retain(|finding| finding.severity == Severity::Error);
+    Err(Refusal::new(format!(
+        "the installer of {} would stop at this kickstart:\n{}Mend it and see what is left with\n\n    {more}\n\n\
+         or serve it as it is with --force",
+        media.name,
+        ks::for_people(&shown, &listed, false)
+    )))
+}
+
+/// What a kickstart for this image is written from. It is written once already, to see that it can be.
+fn write_from(
+    written: &Written,
+    config: &Config,
+    image: &IsoImage,
+    media: &Media,
+) -> Result<WrittenFrom, Refusal> {
+    let release = Release::of(media).ok_or_else(|| {
+        Refusal::new(format!(
+            "{} does not say its release, so no kickstart can be written for it. Write one with\n\n    \
+             pxego ks --release EL9 --iso {} >ks.cfg\n\nand give it with --ks ks.cfg",
+            media.name,
+            config.image.display()
+        ))
+    })?;
+    if written.mirror.is_none() && !media.packages() {
+        return Err(Refusal::new(format!(
+            "{} has no packages. Say where they are, such as --mirror http://mirror.example.org/path/to/the/tree, or give \
+             the DVD image with --iso",
+            media.name
+        )));
+    }
+    let mut profile = ks::of_file(written.profile.as_deref()).map_err(Refusal::wrong_use)?;
+    if let Some(wipe) = &written.wipe {
+        profile.disk.wipe = Some(wipe.clone());
+    }
+    ks::make_passwords(&mut profile)?;
+    let mirror = written.mirror.as_ref().map(|url| ks::mirror(url.as_str())).transpose()?;
+    let from = WrittenFrom { profile, release, mirror };
+    // Without sources, so that what the image does not have is an error.
+    let text = write(&from.profile, release, &Sources::default()).map_err(Refusal::new)?;
+    if from.mirror.is_none() {
+        ks::refuse_missing(&text, release, image, media)?;
+    }
+    Ok(from)
 }
 
 /// Whether the kickstart and the image together say where the packages come from.

@@ -53,6 +53,25 @@ def line_of(error):
     return line
 
 
+def remember_parsers(classes):
+    """Lets each class build its option parser once: a handler is made for every text, and does little else."""
+    for owner in classes:
+        if "remembered" in owner.__dict__ or not hasattr(owner, "_getParser"):
+            continue
+        build = owner._getParser
+
+        def get(self, build=build, owner=owner, made=[]):
+            # A class that inherits adds to what it gets here, so it gets one of its own.
+            if type(self) is not owner:
+                return build(self)
+            if not made:
+                made.append(build(self))
+            return made[0]
+
+        owner._getParser = get
+        owner.remembered = True
+
+
 def handler_for(release, text):
     """A handler with the commands that the text may have: making all of them takes most of the time."""
     version = stringToVersion(release)
@@ -61,6 +80,7 @@ def handler_for(release, text):
     classes = {known[name] for name in words if name in known}
     # All names of one command belong together, and the sources know of each other.
     classes |= {known[name] for name in ("method", "url", "nfs", "cdrom", "harddrive", "liveimg", "hmc") if name in known}
+    remember_parsers(classes)
     mapping = {name: owner for name, owner in known.items() if owner in classes}
     return returnClassForVersion(version)(mapping=mapping)
 
