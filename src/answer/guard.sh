@@ -82,7 +82,7 @@ by_id() {
 }
 
 fact() {
-    { tr -cd '[:print:]' <"$1" | sed 's/^ *//; s/ *$//'; } 2>/dev/null
+    { tr -cd '\040-\176' <"$1" | sed 's/^ *//; s/ *$//'; } 2>/dev/null
 }
 
 for path in /sys/block/*; do

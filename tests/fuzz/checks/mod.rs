@@ -24,7 +24,10 @@ checks! {
     iso
     http_session
     kickstart
+    kickstart_check
     lease
+    profile
+    repository
     rpm
     tftp
     tftp_session
