@@ -35,7 +35,8 @@ fn what_is_printed_passes_ksvalidator_itself() {
     let scratch = scratch("kickstart_cli_print");
     let validator = pykickstart::python().with_file_name("ksvalidator");
     for (release, version) in [("EL5", "RHEL5"), ("EL7", "RHEL7"), ("EL10", "RHEL10"), ("F44", "F44")] {
-        let output = pxego(&["ks", "--release", release, "--wipe", "blank", "--user", "ann:admin", "--hostname=n1"]);
+        let output =
+            pxego(&["ks", "--release", release, "--wipe", "blank", "--user", "ann:admin", "--hostname=n1"]);
         assert!(output.status.success(), "{}", err(&output));
         let file = scratch.join(format!("{release}.cfg"));
         fs::write(&file, &output.stdout).unwrap();
@@ -51,8 +52,9 @@ fn what_is_printed_passes_ksvalidator_itself() {
         for password in passwords {
             assert!(!text.contains(password));
             let fits = text.split(['=', ' ', '\n']).filter(|word| word.starts_with("$6$")).any(|hash| {
-                let crypt = Command::new("perl").args(["-e", "print crypt($ARGV[0], $ARGV[1])", password, hash]);
-                let mut crypt = { crypt };
+                let script = "print crypt($ARGV[0], $ARGV[1])";
+                let mut crypt = Command::new("perl");
+                crypt.args(["-e", script, password, hash]);
                 out(&crypt.output().unwrap()) == hash
             });
             assert!(fits, "{password} logs nobody in");
@@ -78,8 +80,16 @@ fn without_a_rule_nothing_is_erased() {
 #[test]
 fn a_profile_is_read_and_options_replace_it() {
     let whole = pykickstart::script("whole.toml");
-    let output =
-        pxego(&["ks", "--release", "EL9", "--profile", whole.to_str().unwrap(), "--hostname", "other", "--end=wait"]);
+    let output = pxego(&[
+        "ks",
+        "--release",
+        "EL9",
+        "--profile",
+        whole.to_str().unwrap(),
+        "--hostname",
+        "other",
+        "--end=wait",
+    ]);
     let text = out(&output);
     assert!(output.status.success(), "{}", err(&output));
     for line in [
@@ -204,8 +214,7 @@ fn a_kickstart_with_errors_stops_the_start_unless_it_is_forced() {
     let (iso, ks) = (image.to_str().unwrap(), kickstart.to_str().unwrap());
     let state = scratch.join("state");
     let mut arguments = vec!["--iface", "eth0", "--iso", iso, "--ks", ks, "--state", state.to_str().unwrap()];
-    let refused =
-        bench.server.command(env!("CARGO_BIN_EXE_pxego")).args(&arguments).output().unwrap();
+    let refused = bench.server.command(env!("CARGO_BIN_EXE_pxego")).args(&arguments).output().unwrap();
     let text = err(&refused);
     assert_eq!(refused.status.code(), Some(3), "{text}");
     for part in [
@@ -220,7 +229,8 @@ fn a_kickstart_with_errors_stops_the_start_unless_it_is_forced() {
     arguments.push("--force");
     let pxego = lab::Pxego::start(&bench.server, &arguments);
     let events = pxego.stop();
-    let is_told = |event: &Value| event["text"].as_str().is_some_and(|text| text.contains("because of --force"));
+    let is_told =
+        |event: &Value| event["text"].as_str().is_some_and(|text| text.contains("because of --force"));
     assert!(events.iter().any(is_told), "{events:#?}");
     fs::remove_dir_all(scratch).unwrap();
 }

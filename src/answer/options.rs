@@ -13,6 +13,9 @@ use super::rules::{CommandRule, Kind, OptionRule, State, Words};
 const SCATTERED: [&str; 8] =
     ["raid", "volgroup", "stratispool", "btrfs", "device", "key", "langsupport", "zerombr"];
 
+/// Most problems of one line that are kept: one is enough to mend it.
+const MAX_PROBLEMS: usize = 20;
+
 /// Something that is wrong with a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
@@ -121,6 +124,9 @@ pub(super) fn read<'a>(command: &CommandRule, release: Release, words: &'a [Word
     let mut run: Vec<&Word> = Vec::new();
     let mut rest = words.iter().peekable();
     while let Some(word) = rest.next() {
+        if given.problems.len() >= MAX_PROBLEMS {
+            break;
+        }
         if word.text == "--" && !only_plain {
             only_plain = true;
             continue;

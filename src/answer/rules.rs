@@ -116,7 +116,7 @@ impl CommandRule {
     /// What `release` makes of it.
     pub(super) fn state(&self, release: Release) -> State {
         let states = self.marks.iter().map(|(_, marks)| State::of(marks, release));
-        states.filter(|state| *state != State::Unknown).last().unwrap_or(State::Unknown)
+        states.rev().find(|state| *state != State::Unknown).unwrap_or(State::Unknown)
     }
 
     /// The command that this is another name of.

@@ -123,10 +123,8 @@ pub(super) fn judge(given: &mut Given<'_>, command: &str, typed: &str, release: 
                 given.wrong(word.column, "unexpected-word", "zerombr takes no value; write zerombr alone");
             }
         }
-        "zfcp" if release.generation() >= 9 => {
-            if given.counts("--wwpn") != given.counts("--fcplun") {
-                fault(given, "missing-option", "zfcp takes --wwpn and --fcplun together or not at all");
-            }
+        "zfcp" if release.generation() >= 9 && given.counts("--wwpn") != given.counts("--fcplun") => {
+            fault(given, "missing-option", "zfcp takes --wwpn and --fcplun together or not at all");
         }
         "%packages" => packages(given),
         "%certificate" if !given.counts("--dir") && !given.counts("--type") => {
@@ -275,9 +273,9 @@ fn btrfs(given: &mut Given<'_>) {
 }
 
 fn driverdisk(given: &mut Given<'_>) {
-    let words = given.words().filter(|word| !word.text.is_empty()).count();
-    let sources = words + usize::from(given.counts("--source")) + usize::from(given.counts("--biospart"));
-    match sources {
+    let words = given.words().filter(|word| !word.text.is_empty()).map(|_| true);
+    let options = ["--source", "--biospart"].map(|option| given.counts(option));
+    match words.chain(options).filter(|is_given| *is_given).count() {
         0 => fault(given, "missing-value", "driverdisk needs a partition, --source= or --biospart="),
         1 => {}
         _ => fault(given, "option-clash", "driverdisk takes one of a partition, --source= and --biospart="),
@@ -460,7 +458,8 @@ fn part(given: &mut Given<'_>, release: Release) {
 fn raid(given: &mut Given<'_>, release: Release) {
     let exists = given.has("--useexisting") || given.has("--noformat");
     let first = given.runs.first().map_or(0, Vec::len);
-    let members = if first > 1 { first - 1 } else { given.runs.iter().skip(1).map(Vec::len).sum() };
+    let members =
+        if first > 1 { first.saturating_sub(1) } else { given.runs.iter().skip(1).map(Vec::len).sum() };
     if members == 0 && !exists {
         fault(given, "missing-value", "raid needs its partitions");
     } else if members > 0 && exists {
@@ -498,10 +497,10 @@ fn realm(given: &mut Given<'_>) {
     if words.next().is_none_or(|(word, _)| word != "join") {
         return fault(given, "missing-value", "realm wants join and the name of a realm");
     }
-    let mut names = 0;
+    let mut names = 0_usize;
     while let Some((word, column)) = words.next() {
         if names > 0 || !word.starts_with("--") {
-            names += 1;
+            names = names.saturating_add(1);
             continue;
         }
         let (name, value) =

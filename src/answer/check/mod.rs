@@ -89,7 +89,7 @@ fn other_release(text: &str, release: Release, walk: &walk::Walk) -> Option<Stri
     };
     let mut others: Vec<Release> = Release::ALL.into_iter().filter(|other| *other != release).collect();
     others.sort_by_key(distance);
-    let written_for = others.into_iter().find(|other| !walk::walk(text, *other).has_errors())?;
+    let written_for = others.into_iter().find(|other| walk::is_taken(text, *other))?;
     let stop = match lines.len() {
         1 => "1 line stops".to_owned(),
         count => format!("{count} lines stop"),

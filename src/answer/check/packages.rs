@@ -22,10 +22,10 @@ pub(super) fn compare(walk: &Walk, repository: &Repository) -> Vec<Finding> {
     // Packages may come from elsewhere too, and those that are missing may be passed over.
     let elsewhere = ["repo", "url", "nfs"].iter().any(|command| walk.command(command).is_some());
     let severity = if elsewhere || walk.ignores_missing { Severity::Advice } else { Severity::Error };
-    let mut guesses = 0;
+    let mut guesses = 0_usize;
     let missing = walk.packages.iter().filter_map(|line| {
         let missing = missing(line, repository)?;
-        guesses += 1;
+        guesses = guesses.saturating_add(1);
         let severity = if missing.may_be_module { Severity::Advice } else { severity };
         let message = format!("the image has no {} {}", missing.what, short(missing.name));
         let finding = Finding::at(severity, line.line, line.column, missing.code, message);

@@ -103,8 +103,16 @@ enum Place {
     Section(&'static str, usize),
 }
 
+/// Most findings before the walk ends: a file with so many is of another kind.
+const MAX_FINDINGS: usize = 500;
+
+/// Most names for which what was meant is looked for.
+const MAX_GUESSES: usize = 50;
+
 struct Walker {
     release: Release,
+    /// How many names may still be guessed at.
+    guesses: usize,
     walk: Walk,
     /// Commands that were there, by the name of their reader.
     commands: HashSet<&'static str>,
@@ -117,8 +125,19 @@ struct Walker {
 
 /// Walks through `text` as the installer of `release` would.
 pub(super) fn walk(text: &str, release: Release) -> Walk {
+    walk_until(text, release, MAX_GUESSES, |walk| walk.findings.len() >= MAX_FINDINGS)
+}
+
+/// Whether the installer of `release` takes `text`; looks no further than the first error.
+pub(super) fn is_taken(text: &str, release: Release) -> bool {
+    !walk_until(text, release, 0, |walk| walk.has_errors() || walk.findings.len() >= MAX_FINDINGS)
+        .has_errors()
+}
+
+fn walk_until(text: &str, release: Release, guesses: usize, is_enough: fn(&Walk) -> bool) -> Walk {
     let mut walker = Walker {
         release,
+        guesses,
         walk: Walk::default(),
         commands: HashSet::new(),
         names: BTreeMap::new(),
@@ -128,6 +147,9 @@ pub(super) fn walk(text: &str, release: Release) -> Walk {
     let mut last = 0;
     for line in lines(text) {
         last = line.number;
+        if is_enough(&walker.walk) {
+            return walker.walk;
+        }
         match walker.place {
             Place::Commands => walker.command_line(line),
             Place::Section(name, opened) => walker.section_line(line, name, opened),
@@ -190,7 +212,7 @@ impl Walker {
             let message = format!("there is no section {}", first.text);
             let instead = match first.text.as_str() {
                 "%end" => Some("leave it out: no section is open here".to_owned()),
-                name => nearest(name, known).map(|name| format!("write {name}")),
+                name => self.guess(name, known),
             };
             let finding = Finding::at(Severity::Error, line.number, first.column, "unknown-section", message);
             self.walk.findings.push(Finding { instead, ..finding });
@@ -365,10 +387,15 @@ impl Walker {
             None => format!("there is no command {}", short(&first.text)),
         };
         let names = RULES.names(release).filter(|name| !name.starts_with('%'));
-        let instead = instead::command(&first.text, release)
-            .or_else(|| nearest(&first.text, names).map(|name| format!("write {name}")));
+        let instead = instead::command(&first.text, release).or_else(|| self.guess(&first.text, names));
         let finding = Finding::at(Severity::Error, line.number, first.column, "unknown-command", message);
         self.walk.findings.push(Finding { instead, ..finding });
+    }
+
+    /// What was meant by a name, as advice.
+    fn guess(&mut self, name: &str, known: impl Iterator<Item = &'static str>) -> Option<String> {
+        self.guesses = self.guesses.checked_sub(1)?;
+        nearest(name, known).map(|name| format!("write {name}"))
     }
 
     fn take_problems(&mut self, line: Line<'_>, first: &Word, given: Given<'_>) {
