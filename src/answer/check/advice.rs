@@ -8,10 +8,10 @@ use super::walk::{Seen, Walk};
 
 /// What the installer asks for when no command of these is there: the commands, what it asks, an example.
 const QUESTIONS: [(&[&str], &str, &str); 5] = [
-    (&["lang"], "the language", "lang en_US.UTF-8"),
-    (&["keyboard"], "the keyboard", "keyboard us"),
-    (&["timezone"], "the time zone", "timezone --utc Etc/UTC"),
-    (&["rootpw", "user"], "a password", "rootpw --iscrypted HASH"),
+    (&["lang"], "the language", "write lang en_US.UTF-8"),
+    (&["keyboard"], "the keyboard", "write keyboard us"),
+    (&["timezone"], "the time zone", "write timezone --utc Etc/UTC"),
+    (&["rootpw", "user"], "a password", "write rootpw --iscrypted HASH"),
     (
         &["autopart", "part", "mount", "raid", "logvol", "btrfs", "stratispool", "ostreesetup"],
         "the disk",
@@ -34,9 +34,9 @@ pub(super) fn advise(walk: &Walk, release: Release) -> Vec<Finding> {
 }
 
 fn questions(walk: &Walk, release: Release, advice: &mut Vec<Finding>) {
-    let mut asks = |what: &str, write: &str| {
+    let mut asks = |what: &str, example: &str| {
         let message = format!("the installer will ask for {what}");
-        advice.push(Finding::whole(Severity::Advice, "asks", message).instead(format!("write {write}")));
+        advice.push(Finding::whole(Severity::Advice, "asks", message).instead(example));
     };
     for (commands, what, example) in QUESTIONS {
         if commands.iter().all(|command| walk.command(command).is_none()) {
@@ -45,10 +45,10 @@ fn questions(walk: &Walk, release: Release, advice: &mut Vec<Finding>) {
     }
     let generation = release.generation();
     if generation <= 6 && walk.command("bootloader").is_none() {
-        asks("the boot loader", "bootloader --location=mbr");
+        asks("the boot loader", "write bootloader --location=mbr");
     }
     if generation >= 7 && !walk.sections.iter().any(|(name, _)| name == "%packages") {
-        asks("the packages", "%packages, @core and %end, each on a line of its own");
+        asks("the packages", "write %packages, @core and %end, each on a line of its own");
     }
     if walk.command("halt").is_none() {
         let message = "the machine waits for Enter when it is installed";

@@ -89,7 +89,9 @@ fn other_release(text: &str, release: Release, walk: &walk::Walk) -> Option<Stri
     };
     let mut others: Vec<Release> = Release::ALL.into_iter().filter(|other| *other != release).collect();
     others.sort_by_key(distance);
-    let written_for = others.into_iter().find(|other| walk::is_taken(text, *other))?;
+    // One that has nothing against it says more than one that only goes on.
+    let finds = |is_strict| others.iter().find(|other| walk::is_taken(text, **other, is_strict));
+    let written_for = finds(true).or_else(|| finds(false))?;
     let stop = match lines.len() {
         1 => "1 line stops".to_owned(),
         count => format!("{count} lines stop"),

@@ -128,10 +128,15 @@ pub(super) fn walk(text: &str, release: Release) -> Walk {
     walk_until(text, release, MAX_GUESSES, |walk| walk.findings.len() >= MAX_FINDINGS)
 }
 
-/// Whether the installer of `release` takes `text`; looks no further than the first error.
-pub(super) fn is_taken(text: &str, release: Release) -> bool {
-    !walk_until(text, release, 0, |walk| walk.has_errors() || walk.findings.len() >= MAX_FINDINGS)
-        .has_errors()
+/// Whether the installer of `release` takes `text`, and when `is_strict` without a word against it. Looks no further than it
+/// must.
+pub(super) fn is_taken(text: &str, release: Release, is_strict: bool) -> bool {
+    let is_enough: fn(&Walk) -> bool = match is_strict {
+        true => |walk| !walk.findings.is_empty(),
+        false => |walk| walk.has_errors() || walk.findings.len() >= MAX_FINDINGS,
+    };
+    let walk = walk_until(text, release, 0, is_enough);
+    !walk.has_errors() && (!is_strict || walk.findings.is_empty())
 }
 
 fn walk_until(text: &str, release: Release, guesses: usize, is_enough: fn(&Walk) -> bool) -> Walk {
