@@ -36,6 +36,10 @@ slowhttptest       HTTP clients that hold connections
 tftp-hpa           TFTP client
 atftp              TFTP client with windowsize
 isc-dhcp-client    DHCP client
+dhcpcd-base|dhcpcd5  DHCP client
+bootpc             BOOTP client
+isc-dhcp-relay     DHCP relay
+systemd            DHCP client: systemd-networkd
 dnsmasq-base       another DHCP server on the wire
 isc-dhcp-server    likewise
 qemu-system-arm    a machine of 64-bit Arm
@@ -51,6 +55,10 @@ genisoimage        images by another program
 dash               a shell that the installer may run scripts with
 perl-base          crypt(3), which judges password hashes
 python3-venv       pykickstart, the installers' own parser, which judges kickstarts
+mtools             EFI system partitions on images and disks
+dosfstools         FAT file systems
+udftools           UDF file systems
+isomd5sum          checksums implanted in images
 LIST
     [[ $1 != bench ]] || cat <<'LIST'
 kea-admin          perfdhcp, a load of DHCP clients
@@ -189,7 +197,10 @@ aside=() aside_packages=$guest_packages
 [[ $job == demo ]] || aside_packages+=" $test_guest_packages"
 if [[ $(cat "$unpacked/complete" 2>/dev/null) != "$aside_packages"* ]]; then
     for name in $aside_packages; do
-        installed "$(choose "$name")" || aside+=("$name")
+        name=$(choose "$name")
+        # Debian's installer is no package of Ubuntu's.
+        installed "$name" || { [[ $name == debian-installer-* ]] && ! apt-cache show "$name" >/dev/null 2>&1; } ||
+            aside+=("$name")
     done
 fi
 # Rivals of the benchmarks that exclude each other as packages.

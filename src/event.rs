@@ -34,6 +34,15 @@ pub enum What {
         /// Where its files are found by HTTP.
         url: String,
     },
+    /// One of several images that are served.
+    Image {
+        /// Its short name, in the menu, in names and in a list of machines.
+        id: String,
+        /// What it is, as people name it.
+        name: String,
+        /// The file, as the user named it.
+        file: String,
+    },
     /// The server asks who else serves this wire; nobody is answered before that is known.
     Asking {
         /// How long that takes, and why.
@@ -56,6 +65,24 @@ pub enum What {
     /// Something a person should know; the rest goes on.
     Warning {
         /// What is wrong and what to do about it.
+        text: String,
+    },
+    /// The medium with an image went away, came back, or was replaced by another.
+    Medium {
+        /// The image, as the user named it.
+        image: String,
+        /// `gone`, `back` or `replaced`.
+        state: &'static str,
+        /// What that means, and what to do.
+        text: String,
+    },
+    /// An image was compared with its own checksums.
+    Checked {
+        /// The image, as the user named it.
+        image: String,
+        /// `good`, `damaged` or `unreadable`.
+        verdict: &'static str,
+        /// What was compared, or what is wrong and what to do about it.
         text: String,
     },
     /// A machine asked for the first time in this run, or with another program than before.
@@ -183,11 +210,14 @@ impl What {
     pub fn key(&self) -> &'static str {
         match self {
             Self::Ready { .. } => "ready",
+            Self::Image { .. } => "image",
             Self::Asking { .. } => "asking",
             Self::Dhcp { .. } => "dhcp",
             Self::Counters { .. } => "counters",
             Self::Stopping => "stopping",
             Self::Warning { .. } => "warning",
+            Self::Medium { .. } => "medium",
+            Self::Checked { .. } => "checked",
             Self::Discovered { .. } => "discovered",
             Self::Offered { .. } => "offered",
             Self::Leased => "leased",
@@ -215,6 +245,9 @@ impl What {
                 facts.push(("url", text(url)));
                 facts
             }
+            Self::Image { id, name, file } => {
+                vec![("id", text(id)), ("name", text(name)), ("file", text(file))]
+            }
             Self::Asking { text: why } => vec![("text", text(why))],
             Self::Dhcp { mode, text: why } => vec![("mode", text(mode)), ("text", text(why))],
             Self::Counters { counts } => {
@@ -225,6 +258,12 @@ impl What {
             Self::Conflict { address } => vec![("address", text(address))],
             Self::Stopping | Self::Leased => Vec::new(),
             Self::Warning { text: warning } => vec![("text", text(warning))],
+            Self::Medium { image, state, text: why } => {
+                vec![("image", text(image)), ("state", text(state)), ("text", text(why))]
+            }
+            Self::Checked { image, verdict, text: why } => {
+                vec![("image", text(image)), ("verdict", text(verdict)), ("text", text(why))]
+            }
             Self::Discovered { client, arch } => {
                 let arch = arch.as_ref().map(|arch| ("arch", text(arch)));
                 [("client", text(client))].into_iter().chain(arch).collect()
@@ -255,6 +294,7 @@ impl What {
                 format!("{image} on {server}, addresses {first} to {last}, {url}")
             }
             Self::Ready { image, server, pool: None, url } => format!("{image} on {server}, {url}"),
+            Self::Image { id, name, file } => format!("{id}: {name}, {file}"),
             Self::Asking { text } | Self::Dhcp { text, .. } => text.clone(),
             Self::Counters { counts } => {
                 let each: Vec<String> =
@@ -269,7 +309,7 @@ impl What {
                 )
             }
             Self::Stopping => "taking back what was changed on this computer".into(),
-            Self::Warning { text } => text.clone(),
+            Self::Warning { text } | Self::Medium { text, .. } | Self::Checked { text, .. } => text.clone(),
             Self::Discovered { client, arch: Some(arch) } if !client.contains(arch) => {
                 format!("{client}, {arch}")
             }

@@ -111,7 +111,7 @@ fn the_right_disk_is_taken_and_no_other() {
 fn a_disk_with_a_partition_is_not_blank() {
     let disks = |scratch: &Path| vec![partitioned(scratch, "used", 64)];
     let changes = trial("not_blank", "blank", disks, |machine| {
-        machine.wait_for_console(
+        machine.says(
             "no disk was touched and nothing is installed: no disk fits the rule blank. Disks: sda (16 MiB) is an \
              external disk; vda (64 MiB) has partitions;",
         );

@@ -4,6 +4,7 @@ pub mod check;
 pub mod finding;
 pub mod hash;
 mod instead;
+pub mod foreign;
 pub mod kickstart;
 pub mod lexer;
 mod nearest;

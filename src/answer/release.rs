@@ -3,8 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::media::Media;
-use crate::media::family::Arguments;
+use crate::media::{AnswerKind, Media};
 
 /// A release of the installer, by the language of its kickstarts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,18 +32,19 @@ impl Release {
         Self::Fedora(46),
     ];
 
-    /// What an image installs; `None` when the image does not say.
+    /// What an image installs; `None` when the image does not say, or its installer reads no kickstart.
     pub fn of(media: &Media) -> Option<Self> {
+        if media.answer != AnswerKind::Kickstart {
+            return None;
+        }
         if let Some(major) = media.major() {
             let make = if media.product.starts_with("Fedora") { Self::Fedora } else { Self::Enterprise };
             return Some(make(major));
         }
-        match media.arguments {
-            Arguments::El5 => Some(Self::Enterprise(5)),
-            Arguments::El6 => Some(Self::Enterprise(6)),
-            Arguments::El7 => Some(Self::Enterprise(7)),
-            Arguments::El8Plus => None,
-        }
+        // Families of one release each tell it even where the image does not.
+        let known = [("el5", 5), ("el6", 6), ("el7", 7)];
+        let known = known.into_iter().find(|(id, _)| media.family.id.starts_with(id));
+        known.map(|(_, number)| Self::Enterprise(number))
     }
 
     /// The column of the table, 0 to 12.

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::prepare::open_image;
+use super::images::{self, Image};
 use super::{Refusal, complain};
 use crate::answer::check::{Against, check, names_packages};
 use crate::answer::finding::{Finding, Report, Severity};
@@ -18,7 +18,6 @@ use crate::answer::repository::Repository;
 use crate::answer::write::{Sources, settle, write};
 use crate::answer::{Profile, Release, hash};
 use crate::cli::KsOptions;
-use crate::image::IsoImage;
 use crate::media::Media;
 use crate::net::{random, terminal};
 use crate::ui::line::escape_whole;
@@ -30,8 +29,8 @@ pub(super) use flags::of_file;
 /// # Errors
 /// When what was typed cannot be done, with the cause and what to type.
 pub(super) fn run(options: &KsOptions) -> Result<ExitCode, Refusal> {
-    let image = options.iso.as_deref().map(open_image).transpose()?;
-    let release = release(options, image.as_ref().map(|(_, media)| media))?;
+    let image = options.iso.as_deref().map(images::one).transpose()?;
+    let release = release(options, image.as_ref().map(|image| &image.media))?;
     match &options.check {
         Some(path) => check_file(path, options, release, image.as_ref()),
         None => print(options, release, image.as_ref()),
@@ -58,7 +57,7 @@ fn check_file(
     path: &Path,
     options: &KsOptions,
     release: Option<Release>,
-    image: Option<&(IsoImage, Media)>,
+    image: Option<&Image>,
 ) -> Result<ExitCode, Refusal> {
     let text = flags::read("--check", path).map_err(Refusal::wrong_use)?;
     if text.len() > MAX_LEN.min(1 << 20) {
@@ -66,7 +65,7 @@ fn check_file(
     }
     let guessed = release.is_none();
     let release = release.unwrap_or_else(|| best(&text));
-    let repository = image.map(|(image, media)| repository(image, media, &text, release)).transpose()?;
+    let repository = image.map(|image| repository(image, &text, release)).transpose()?;
     let report = check(&text, Against { release, repository: repository.flatten().as_ref() });
     let mut output = io::stdout().lock();
     let shown = path.display().to_string();
@@ -90,15 +89,15 @@ fn best(text: &[u8]) -> Release {
 
 /// What the image has, where the kickstart asks; `None` where it does not, or the image has no packages.
 pub(super) fn repository(
-    image: &IsoImage,
-    media: &Media,
+    image: &Image,
     text: &[u8],
     release: Release,
 ) -> Result<Option<Repository>, Refusal> {
-    if !media.packages() || !names_packages(text, release) {
+    let repositories = &image.media.repositories;
+    if repositories.is_empty() || !names_packages(text, release) {
         return Ok(None);
     }
-    Repository::load(image, &media.repositories, true).map(Some).map_err(|error| {
+    Repository::load(image.files.as_ref(), repositories, true).map(Some).map_err(|error| {
         Refusal::new(format!("{error}. Test the image: sha256sum, and compare with what its publisher says"))
     })
 }
@@ -152,7 +151,7 @@ fn as_json(path: &str, report: &Report) -> serde_json::Value {
 fn print(
     options: &KsOptions,
     release: Option<Release>,
-    image: Option<&(IsoImage, Media)>,
+    image: Option<&Image>,
 ) -> Result<ExitCode, Refusal> {
     let release = release.ok_or_else(|| {
         Refusal::wrong_use(
@@ -169,8 +168,8 @@ fn print(
     make_passwords(&mut profile)?;
     let sources = Sources { tree: mirror, repos: Vec::new() };
     let text = write(&profile, release, &sources).map_err(Refusal::wrong_use)?;
-    if let Some((image, media)) = image {
-        refuse_missing(&text, release, image, media)?;
+    if let Some(image) = image {
+        refuse_missing(&text, release, image)?;
     }
     if profile.disk.wipe.is_none() {
         complain("no --wipe rule: the installer will ask which disk to use, and erases nothing by itself");
@@ -180,7 +179,7 @@ fn print(
 }
 
 /// A mirror's URL, without the slash at its end.
-pub(super) fn mirror(text: &str) -> Result<String, Refusal> {
+fn mirror(text: &str) -> Result<String, Refusal> {
     let url: Url = text.parse().map_err(|error| Refusal::wrong_use(format!("--mirror: {error}")))?;
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
@@ -189,10 +188,9 @@ pub(super) fn mirror(text: &str) -> Result<String, Refusal> {
 pub(super) fn refuse_missing(
     text: &str,
     release: Release,
-    image: &IsoImage,
-    media: &Media,
+    image: &Image,
 ) -> Result<(), Refusal> {
-    let repository = repository(image, media, text.as_bytes(), release)?;
+    let repository = repository(image, text.as_bytes(), release)?;
     let report = check(text.as_bytes(), Against { release, repository: repository.as_ref() });
     if !report.has_errors() {
         return Ok(());
@@ -204,7 +202,7 @@ pub(super) fn refuse_missing(
             None => finding.message.clone(),
         })
         .collect();
-    Err(Refusal::new(escape_whole(&format!("{}: {}", media.name, errors.join("; ")))))
+    Err(Refusal::new(escape_whole(&format!("{}: {}", image.media.name, errors.join("; ")))))
 }
 
 /// Makes up passwords, or has them typed in. Those that are made up are shown here and nowhere else.

@@ -69,6 +69,13 @@ impl Outgoing {
         self.head > 0
     }
 
+    /// Tells whoever watches over the medium that it could not be read.
+    pub(super) fn note_failure(&self) {
+        if let Payload::Part { content: Content { body: Body::Image(file), .. }, .. } = &self.answer.body {
+            file.source().note_failure();
+        }
+    }
+
     /// Sends what the socket takes. `piece` is room for [`PIECE`] bytes. Waits for the disk only if it `may_wait`.
     pub(super) fn send(&mut self, stream: &TcpStream, piece: &mut [u8], may_wait: bool) -> Stopped {
         let end = self.body.saturating_add(TURN);
@@ -88,9 +95,13 @@ impl Outgoing {
                 }
             };
             match result {
-                Ok(Sent { head, body }) => {
+                Ok(Sent { head, body, is_all }) => {
                     self.head += head;
                     self.body += body;
+                    if !is_all && !self.is_done() {
+                        // Asking once more would only be told so.
+                        return Stopped::Full;
+                    }
                 }
                 Err(Stopped::Source(error)) if error.kind() == ErrorKind::Unsupported => {
                     self.is_copied = true
@@ -165,7 +176,8 @@ impl Outgoing {
         };
         let sent = result.map_err(stopped)?;
         let of_head = sent.min(head.len());
-        Ok(Sent { head: of_head, body: (sent - of_head) as u64 })
+        let is_all = sent == head.len() + body.len();
+        Ok(Sent { head: of_head, body: (sent - of_head) as u64, is_all })
     }
 }
 
@@ -173,6 +185,8 @@ impl Outgoing {
 struct Sent {
     head: usize,
     body: u64,
+    /// Whether these were all that the socket was given: else it is full.
+    is_all: bool,
 }
 
 /// Fills `piece` with the bytes of `file` from `at` on; without the disk when the `image` is given.
@@ -217,11 +231,18 @@ fn send_extent(
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     match sys::send_file(stream.as_fd(), image.as_fd(), extent.offset, count) {
         Ok(0) => Err(too_short()),
-        Ok(sent) => Ok(Sent { head: 0, body: sent as u64 }),
+        Ok(sent) => Ok(Sent { head: 0, body: sent as u64, is_all: sent == count }),
         Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS)) => {
             Err(Stopped::Source(ErrorKind::Unsupported.into()))
         }
-        Err(error) => Err(stopped(error)),
+        Err(error) => Err(match stopped(error) {
+            // A file system in user space that has ended speaks of a connection too (`fuse_simple_request` of Linux
+            // `fs/fuse/dev.c`).
+            Stopped::Closed if file.source().read_at(&mut [0], extent.offset).is_err() => {
+                Stopped::Source(io::Error::other("its file system has ended"))
+            }
+            stopped => stopped,
+        }),
     }
 }
 
