@@ -2,9 +2,9 @@
 
 pub mod check;
 pub mod finding;
+pub mod foreign;
 pub mod hash;
 mod instead;
-pub mod foreign;
 pub mod kickstart;
 pub mod lexer;
 mod nearest;

@@ -148,11 +148,7 @@ fn as_json(path: &str, report: &Report) -> serde_json::Value {
     })
 }
 
-fn print(
-    options: &KsOptions,
-    release: Option<Release>,
-    image: Option<&Image>,
-) -> Result<ExitCode, Refusal> {
+fn print(options: &KsOptions, release: Option<Release>, image: Option<&Image>) -> Result<ExitCode, Refusal> {
     let release = release.ok_or_else(|| {
         Refusal::wrong_use(
             "For which release? Name it with --release EL9, or give the image with --iso.\n\
@@ -185,11 +181,7 @@ fn mirror(text: &str) -> Result<String, Refusal> {
 }
 
 /// A profile that wants what the image does not have.
-pub(super) fn refuse_missing(
-    text: &str,
-    release: Release,
-    image: &Image,
-) -> Result<(), Refusal> {
+pub(super) fn refuse_missing(text: &str, release: Release, image: &Image) -> Result<(), Refusal> {
     let repository = repository(image, text.as_bytes(), release)?;
     let report = check(text.as_bytes(), Against { release, repository: repository.as_ref() });
     if !report.has_errors() {
