@@ -94,6 +94,8 @@ pub struct Extras<'a> {
     pub disks: &'a [&'a Path],
     /// Where QEMU takes commands: a socket that it makes.
     pub monitor: Option<&'a Path>,
+    /// The raw image of a USB stick.
+    pub stick: Option<&'a Path>,
 }
 
 /// A virtual machine. Its power goes when it is dropped.
@@ -129,6 +131,7 @@ impl Machine {
         let disks: Vec<&str> = extras.disks.iter().map(|disk| disk.to_str().unwrap()).collect();
         command.env("PXEGO_LAB_DISKS", disks.join(":"));
         command.envs(extras.monitor.map(|socket| ("PXEGO_LAB_MONITOR", socket)));
+        command.envs(extras.stick.map(|stick| ("PXEGO_LAB_STICK", stick)));
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut process = command.spawn().unwrap();
         let console = lines(process.stdout.take().unwrap());

@@ -32,6 +32,7 @@ checks! {
     http_session
     iso
     kickstart
+    kickstart_check
     ladder
     lease
     menu_entries
@@ -39,6 +40,8 @@ checks! {
     menu_isolinux
     ndp
     pe
+    profile
+    repository
     rpm
     tftp
     tftp_session
