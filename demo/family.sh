@@ -173,7 +173,7 @@ label linux
   append initrd=/images/pxeboot/initrd.img,/images/ignition.img coreos.liveiso=$volume $marker
 CFG
         ;;
-    ubuntu) # canonical/subiquity; its GRUB is no network one
+    ubuntu) # canonical/subiquity; its GRUB is no network one. The whole image goes over the cable, so it has no mark
         volume="Ubuntu-Server 24.04.2 LTS amd64"
         guest casper/vmlinuz casper/initrd
         root casper/ubuntu-server-minimal.squashfs
@@ -183,7 +183,7 @@ CFG
 set timeout=30
 menuentry "Try or Install Ubuntu Server" {
 	set gfxpayload=keep
-	linux	/casper/vmlinuz $marker ---
+	linux	/casper/vmlinuz ---
 	initrd	/casper/initrd
 }
 CFG

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::entry::{AnswerKind, Entry, EntryKind, Menu, literal};
+use super::entry::{AnswerKind, Entry, EntryKind, Menu, literal, url_path};
 use super::family::{Family, Support};
 use super::menu::{Action, Item, OwnMenu, Rewritten, rewrite};
 use super::paths;
@@ -36,7 +36,7 @@ pub(super) fn known(
 ) -> Vec<Entry> {
     let Parts { name, kernel, initrds, stage2 } = *parts;
     let template = |template: &str| match stage2 {
-        Some(path) => template.replace("{stage2}", &literal(path)),
+        Some(path) => template.replace("{stage2}", &url_path(path)),
         // Without it, a word that names it is dropped as one with an unknown variable.
         None => template.to_owned(),
     };

@@ -119,3 +119,16 @@ pub fn literal(text: &str) -> String {
     }
     if word.contains(char::is_whitespace) { format!("\"{word}\"") } else { word }
 }
+
+/// A path of the tree as it stands behind `{tree}/` in a template: with the escapes of a URL (RFC 3986 §2.1).
+pub fn url_path(path: &str) -> String {
+    let mut text = String::new();
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/+:@".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    text
+}

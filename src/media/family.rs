@@ -4,7 +4,7 @@
 //! name only stand where their test has to come, so that a CoreOS image is not taken for an EL one.
 
 use super::entry::AnswerKind;
-use super::recognise::GrubVerb;
+use super::parts::GrubVerb;
 
 /// What can be done with a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

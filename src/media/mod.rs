@@ -15,6 +15,7 @@ mod identity;
 pub mod implanted;
 mod loaders;
 pub mod menu;
+mod parts;
 mod paths;
 mod recognise;
 pub mod report;
@@ -28,4 +29,5 @@ pub use family::Family;
 pub use loaders::{
     BiosLoader, BiosSource, Loaders, Signature, UefiArch, UefiKind, UefiLoader, find_loaders, pe, search,
 };
-pub use recognise::{GrubVerb, Media, Medium, NotInstallable, grub_verb, recognise};
+pub use parts::{GrubVerb, Medium, grub_verb};
+pub use recognise::{Media, NotInstallable, recognise};

@@ -3,7 +3,8 @@
 use super::embedded::{Embedded, Role};
 use super::entry::{AnswerKind, EntryKind};
 use super::loaders::{BiosSource, Loaders, Signature, UefiArch, UefiKind, UefiLoader};
-use super::recognise::{Media, Medium};
+use super::parts::Medium;
+use super::recognise::Media;
 
 /// A machine that may stand on the bench.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -121,16 +121,18 @@ pub fn for_people(inspection: &Inspection) -> String {
 
 fn of_report(page: &mut Page, report: &Report) {
     let version = report.version.as_deref().unwrap_or("of an unknown release");
-    page.block(
-        "product",
-        [format!("{} {version} for {}, {}", report.product, report.arch, report.medium.word())],
-    );
+    let medium = Some(report.medium.word()).filter(|word| !word.is_empty());
+    let medium = medium.map_or_else(String::new, |word| format!(", {word}"));
+    page.block("product", [format!("{} {version} for {}{medium}", report.product, report.arch)]);
     page.block("known by", report.evidence.clone());
     page.block("boots on", report.boots.iter().map(boot_line));
     let longest = report.offers.iter().map(|offer| offer.id.chars().count()).max().unwrap_or(0).min(24);
     page.block("offers", report.offers.iter().map(|offer| offer_line(offer, longest)));
     page.block("answers", [answer_text(report.answer).to_owned()]);
-    page.block("memory", [format!("{} MiB at least", report.memory_mib)]);
+    // Of an unknown image nobody knows.
+    if report.memory_mib > 0 {
+        page.block("memory", [format!("{} MiB at least", report.memory_mib)]);
+    }
     if report.medium != Medium::NetworkInstall {
         let places = report.repositories.iter().map(|path| if path.is_empty() { "/" } else { path.as_str() });
         page.block(

@@ -18,7 +18,7 @@ use super::wire::TAP;
 pub const MARKER: &str = "LAB=image-configuration";
 
 /// From power-on to the end of the install. Half a minute is usual; a busy machine with two cores takes minutes.
-const BOOT_DEADLINE: Duration = Duration::from_secs(300);
+pub const BOOT_DEADLINE: Duration = Duration::from_secs(300);
 
 /// How the installer on an image begins every line that it writes to the serial console.
 const PREFIX: &str = "pxego-lab: ";
@@ -232,7 +232,11 @@ impl Pxego {
         self.wait_for(step, BOOT_DEADLINE)
     }
 
-    fn wait_for(&mut self, event: &str, deadline: Duration) -> &Value {
+    /// Waits for an event.
+    ///
+    /// # Panics
+    /// When it does not come within `deadline`.
+    pub fn wait_for(&mut self, event: &str, deadline: Duration) -> &Value {
         let start = Instant::now();
         loop {
             let line = self.output.recv_timeout(deadline.saturating_sub(start.elapsed()));

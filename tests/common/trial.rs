@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -114,7 +115,12 @@ impl Trial {
 
     /// Waits for a step of the machine. Its events until then.
     pub fn until(&mut self, step: &str) -> Vec<Value> {
-        self.pxego.wait_for_step(step);
+        self.until_within(step, super::lab::BOOT_DEADLINE)
+    }
+
+    /// The same with a deadline of the caller's own.
+    pub fn until_within(&mut self, step: &str, deadline: Duration) -> Vec<Value> {
+        self.pxego.wait_for(step, deadline);
         self.pxego.events().iter().filter(|event| event["mac"] == MAC).cloned().collect()
     }
 

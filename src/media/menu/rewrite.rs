@@ -5,7 +5,7 @@
 //! the candidates that Ventoy's `grub.cfg` has.
 
 use crate::image::FileTree;
-use crate::media::entry::{EntryKind, literal};
+use crate::media::entry::{EntryKind, literal, url_path};
 use crate::media::paths;
 
 /// Arguments for the network.
@@ -146,18 +146,18 @@ fn network_word(tree: &dyn FileTree, system: System, argument: &str) -> Option<S
         (System::Anaconda, "ks" | "inst.ks") if is_local(value) => {
             let (_, path) = value.rsplit_once(':')?;
             let path = path.trim_start_matches('/');
-            paths::is_file(tree, path).then(|| format!("{name}={{tree}}/{}", literal(path)))
+            paths::is_file(tree, path).then(|| format!("{name}={{tree}}/{}", url_path(path)))
         }
         (System::Anaconda, "stage2") if is_local(value) => {
             let path = value.rsplit(':').next().unwrap_or_default().trim_start_matches('/');
             let path = if paths::is_file(tree, path) { path } else { "images/install.img" };
-            Some(format!("stage2={{tree}}/{}", literal(path)))
+            Some(format!("stage2={{tree}}/{}", url_path(path)))
         }
         (System::Anaconda, "inst.stage2" | "inst.repo" | "repo" | "method") if is_local(value) => {
             Some(format!("{name}={{tree}}"))
         }
         (System::Dracut, "root") if value.strip_prefix("live:").is_some_and(is_local) => {
-            Some(format!("root=live:{{tree}}/{}", literal(&root_image(tree)?)))
+            Some(format!("root=live:{{tree}}/{}", url_path(&root_image(tree)?)))
         }
         (System::Linuxrc, "install" | "instsys") if is_local(value) => Some(format!("{name}={{tree}}")),
         _ => None,
@@ -182,7 +182,7 @@ fn medium_words(tree: &dyn FileTree, system: System, arguments: &[String]) -> Ve
                 "live/filesystem.squashfs".to_owned(),
             ];
             let root = patterns.iter().find_map(|pattern| paths::first_file(tree, &[pattern]));
-            root.map(|path| format!("fetch={{tree}}/{}", literal(&path))).into_iter().collect()
+            root.map(|path| format!("fetch={{tree}}/{}", url_path(&path))).into_iter().collect()
         }
         System::Casper if !has("url=") && !has("netboot=") => {
             vec!["url={iso}".to_owned(), "cloud-config-url=/dev/null".to_owned()]

@@ -126,8 +126,13 @@ fn boot_loader_specification_entries() {
 
 #[test]
 fn the_medium_becomes_the_network_where_it_is_known_how() {
-    let tree =
-        MemoryTree::of(&["LiveOS/squashfs.img", "live/filesystem.squashfs", "ks.cfg", "images/install.img"]);
+    let tree = MemoryTree::of(&[
+        "LiveOS/squashfs.img",
+        "live/filesystem.squashfs",
+        "ks.cfg",
+        "images/install.img",
+        "my tools/filesystem.squashfs",
+    ]);
     let cases = [
         (
             "vmlinuz",
@@ -172,6 +177,12 @@ fn the_medium_becomes_the_network_where_it_is_known_how() {
             EntryKind::Live,
         ),
         (
+            "vmlinuz",
+            "boot=live live-media-path=/my",
+            "boot=live fetch={tree}/my%20tools/filesystem.squashfs ip=dhcp BOOTIF={bootif}",
+            EntryKind::Live,
+        ),
+        (
             "linux",
             "install=cd:/ splash=silent",
             "install={tree} splash=silent netsetup=dhcp BOOTIF={bootif}",
@@ -181,7 +192,8 @@ fn the_medium_becomes_the_network_where_it_is_known_how() {
         ("k", "root=/dev/ram0 {x}", "root=/dev/ram0 {{x}}", EntryKind::Other),
     ];
     for (kernel, arguments, expected, kind) in cases {
-        let given: Vec<String> = words(arguments).into_iter().filter(|word| !word.is_empty()).collect();
+        let given = words(arguments).into_iter().filter(|word| !word.is_empty());
+        let given: Vec<String> = given.map(|word| word.replace("=/my", "=/my tools")).collect();
         let rewritten = rewrite(&tree, kernel, &given);
         assert_eq!((rewritten.template.as_str(), rewritten.kind), (expected, kind), "{arguments}");
         assert_eq!(rewritten.finds_medium, expected.contains("{bootif}"), "{arguments}");
