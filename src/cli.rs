@@ -8,13 +8,19 @@ use std::path::PathBuf;
 
 use argh::FromArgs;
 
-use words::{path, words};
+use words::{arch_path, path, words};
 
+mod inspect;
+mod ks;
 mod words;
+
+pub use inspect::InspectOptions;
+pub use ks::KsOptions;
 
 /// What help begins with. argh runs such a text together into one line, so only what follows is argh's.
 const HELP_HEAD: &str = "\
 Usage: pxego --iface NAME --iso FILE [--ks FILE] [OPTION ...]
+       pxego inspect IMAGE ...
 
 Network-boot server in one file: installs machines from an unmodified
 install image. Plug the machines and this computer into one switch, or one
@@ -40,13 +46,47 @@ pub struct Options {
     #[argh(option, short = 'i', arg_name = "name")]
     pub iface: Option<String>,
 
-    /// the install image (CentOS, RHEL, Rocky, Alma, Oracle 5 to 10, Fedora); read in place, never mounted
+    /// an install image (CentOS, RHEL, Rocky, Alma, Oracle 5 to 10, Fedora), or a folder of them; read in place, never
+    /// mounted; may be repeated: machines then get a menu
     #[argh(option, arg_name = "file", from_str_fn(path))]
-    pub iso: Option<PathBuf>,
+    pub iso: Vec<PathBuf>,
 
-    /// the kickstart every machine gets; without it the installer asks
+    /// compare the image with its own checksums before serving, and refuse a damaged one; else that is done meanwhile
+    #[argh(switch)]
+    pub verify: bool,
+
+    /// the kickstart every machine gets; without it, and without --wipe and --profile, the installer asks
     #[argh(option, arg_name = "file", from_str_fn(path))]
     pub ks: Option<PathBuf>,
+
+    /// instead of --ks: write a kickstart that erases the disk this rule allows: blank, all, or terms such as
+    /// size>=100G,smallest
+    #[argh(option, arg_name = "rule")]
+    pub wipe: Option<String>,
+
+    /// instead of --ks: write a kickstart from this profile; see "pxego ks --help"
+    #[argh(option, arg_name = "file", from_str_fn(path))]
+    pub profile: Option<PathBuf>,
+
+    /// what the menu starts by itself: an image's id, such as el9, or local for the disk; default: the only image, with
+    /// several the disk
+    #[argh(option, arg_name = "id")]
+    pub default: Option<String>,
+
+    /// how long the menu waits, in seconds; 0: it does not, never: until somebody chooses; default: 3, with several
+    /// images 60
+    #[argh(option, arg_name = "s")]
+    pub timeout: Option<String>,
+
+    /// a folder whose files are laid over those of the image, such as images/updates.img; may be repeated, as DIR for
+    /// all images or ID=DIR for one
+    #[argh(option, arg_name = "dir", from_str_fn(path))]
+    pub overlay: Vec<PathBuf>,
+
+    /// where packages come from when an image has none: a URL that machines reach, the tree's, such as
+    /// http://mirror.example.org/9/BaseOS/x86_64/os
+    #[argh(option, arg_name = "url")]
+    pub mirror: Option<String>,
 
     /// our address and its prefix length, such as 192.168.100.1/24; default: the interface's own
     #[argh(option, arg_name = "cidr")]
@@ -60,7 +100,7 @@ pub struct Options {
     #[argh(option, arg_name = "part")]
     pub dhcp: Option<String>,
 
-    /// with --dhcp full: give addresses although another DHCP server does
+    /// start although the kickstart has errors; with --dhcp full: give addresses although another DHCP server does
     #[argh(switch)]
     pub force: bool,
 
@@ -75,6 +115,11 @@ pub struct Options {
     /// a network behind a DHCP relay, such as 10.20.0.0/24=10.20.0.50-10.20.0.99; may be repeated
     #[argh(option, arg_name = "net=a-b")]
     pub relayed: Vec<String>,
+
+    /// a loader of yours, used before the image's own: bios=FILE, x64=FILE,
+    /// ia32, arm64, arm, riscv64 or loongarch64; may be repeated
+    #[argh(option, arg_name = "arch=file", from_str_fn(arch_path))]
+    pub loader: Vec<(String, PathBuf)>,
 
     /// the port of the HTTP server; default: 80
     #[argh(option, arg_name = "port")]
@@ -112,6 +157,10 @@ pub struct Options {
 pub enum Command {
     /// Serve: the main job.
     Serve(Box<Options>),
+    /// Write a kickstart, or check one.
+    Ks(Box<KsOptions>),
+    /// Say what images are.
+    Inspect(InspectOptions),
     /// Print this text and end with success.
     Print(String),
     /// Print the version and end with success.
@@ -130,12 +179,32 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
     let words = words(arguments);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     // A subcommand is one more arm here, with its options in a file of its own below `cli/`.
+    if let Some(("ks", words)) = words.split_first().map(|(first, rest)| (*first, rest)) {
+        return Ok(match read::<KsOptions>("pxego ks", ks::HEAD, words)? {
+            Read::Help(text) => Command::Print(text),
+            Read::Options(options) => Command::Ks(Box::new(options)),
+        });
+    }
+    if let Some((&"inspect", words)) = words.split_first() {
+        return inspect(words);
+    }
     let read = read::<Options>("pxego", HELP_HEAD, &words)?;
     Ok(match read {
         Read::Help(text) => Command::Print(text),
         Read::Options(options) if options.version => Command::Version,
         Read::Options(options) => Command::Serve(Box::new(options)),
     })
+}
+
+fn inspect(words: &[&str]) -> Result<Command, UsageError> {
+    let command = "pxego inspect";
+    match read::<InspectOptions>(command, inspect::HELP_HEAD, words)? {
+        Read::Help(text) => Ok(Command::Print(text)),
+        Read::Options(options) if options.images.is_empty() => Err(UsageError(format!(
+            "No image given. Name one, or a folder of them:\n  {command} CentOS.iso\nType \"{command} --help\" for the options."
+        ))),
+        Read::Options(options) => Ok(Command::Inspect(options)),
+    }
 }
 
 /// What was read of a command's words.
@@ -163,7 +232,9 @@ fn help(head: &str, generated: &str) -> String {
 fn explain(command: &str, complaint: &str, words: &[&str]) -> String {
     let complaint = complaint.split("\n\n").next().unwrap_or(complaint).trim();
     let hint = match words.first() {
-        Some(word) if !word.starts_with('-') && *word != "help" => "Every option begins with --.\n",
+        Some(word) if command == "pxego" && !word.starts_with('-') && *word != "help" => {
+            "Every option begins with --.\n"
+        }
         _ => "",
     };
     format!("{complaint}\n{hint}Type \"{command} --help\" for the options.")
@@ -185,7 +256,7 @@ mod tests {
     fn every_common_spelling_is_read() {
         let expected = Options {
             iface: Some("eth0".into()),
-            iso: Some("C.iso".into()),
+            iso: vec!["C.iso".into()],
             http_port: Some("8080".into()),
             verbose: 2,
             ..Options::default()
@@ -207,7 +278,7 @@ mod tests {
         argument.push(&name);
         for arguments in [vec![argument], vec!["--iso".into(), name.clone()]] {
             let Ok(Command::Serve(options)) = parse(arguments) else { panic!("not read") };
-            assert_eq!(options.iso, Some(PathBuf::from(&name)));
+            assert_eq!(options.iso, [PathBuf::from(&name)]);
         }
     }
 
@@ -218,8 +289,30 @@ mod tests {
             assert!(help.starts_with("Usage: pxego ") && help.contains("  --iso "), "{help}");
             assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
         }
+        let Ok(Command::Print(help)) = parse(["ks", "--help"].map(OsString::from)) else { panic!("ks") };
+        assert!(help.starts_with("Usage: pxego ks ") && help.contains("  --wipe "), "{help}");
+        assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
         for word in ["-V", "--version"] {
             assert_eq!(parse([OsString::from(word)]), Ok(Command::Version));
+        }
+    }
+
+    #[test]
+    fn images_to_inspect_stand_alone_and_options_anywhere() {
+        let inspect = |arguments: &[&str]| parse(arguments.iter().map(OsString::from));
+        let expected =
+            InspectOptions { json: true, verify: false, images: vec!["a b.iso".into(), "dir".into()] };
+        for arguments in [["inspect", "--json", "a b.iso", "dir"], ["inspect", "a b.iso", "dir", "--json"]] {
+            assert_eq!(inspect(&arguments), Ok(Command::Inspect(expected.clone())));
+        }
+        let Ok(Command::Print(help)) = inspect(&["inspect", "-h"]) else { panic!("no help") };
+        assert!(help.starts_with("Usage: pxego inspect") && help.contains("  --verify "), "{help}");
+        assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+        for (arguments, named) in
+            [(vec!["inspect"], "CentOS.iso"), (vec!["inspect", "--jason", "x"], "--jason")]
+        {
+            let Err(UsageError(text)) = inspect(&arguments) else { panic!("{arguments:?} is accepted") };
+            assert!(text.contains(named) && text.contains("pxego inspect --help"), "{text}");
         }
     }
 

@@ -6,13 +6,21 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::answer::storage::Wipe;
+use crate::boot::site::MenuWish;
 use crate::cli::{Options, UsageError};
 use crate::dhcp::subnet::SubnetConfig;
 use crate::dhcp::watch::Wish;
 use crate::tftp::transfer::RollOver;
 use crate::wire::MacAddr;
 
+mod loaders;
 mod networks;
+
+pub use loaders::LoaderFile;
+mod images;
+
+pub use images::Overlay;
 
 /// Our address where neither the user nor the interface has one: a private network that home routers rarely use.
 pub const DEFAULT_ADDRESS: Cidr = Cidr { address: Ipv4Addr::new(192, 168, 100, 1), prefix: 24 };
@@ -28,10 +36,24 @@ const DEFAULT_STATE: &str = "/var/lib/pxego";
 pub struct Config {
     /// The interface to serve on; `None` asks for the list of candidates.
     pub iface: Option<String>,
-    /// The install image.
-    pub image: PathBuf,
+    /// Whether images are compared with their checksums before they are served.
+    pub verify: bool,
+    /// The install images, and folders of them; at least one.
+    pub images: Vec<PathBuf>,
+    /// What the user wishes of the menu.
+    pub menu: MenuWish,
+    /// Folders laid over images.
+    pub overlays: Vec<Overlay>,
+    /// Where packages come from when an image has none; without a trailing slash.
+    pub mirror: Option<String>,
     /// The kickstart.
     pub kickstart: Option<PathBuf>,
+    /// What a kickstart is written from where none is given.
+    pub written: Option<Written>,
+    /// Whether a kickstart with errors is served all the same.
+    pub force: bool,
+    /// Loaders that the user gives; one for each kind of machine.
+    pub loaders: Vec<LoaderFile>,
     /// The address wished for.
     pub address: Option<Cidr>,
     /// The pool wished for.
@@ -58,6 +80,15 @@ pub struct Config {
     pub verbosity: u8,
 }
 
+/// What a kickstart is written from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The profile's file; everything by default without one.
+    pub profile: Option<PathBuf>,
+    /// The disk that may be erased, over what the profile says.
+    pub wipe: Option<Wipe>,
+}
+
 /// How events are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogForm {
@@ -74,12 +105,12 @@ impl Config {
     /// The first option that cannot be understood, and how to write it.
     pub fn from_options(options: &Options) -> Result<Self, UsageError> {
         let usage = |text: String| UsageError(format!("{text}\nType \"pxego --help\" for the options."));
-        let image = options.iso.clone().ok_or_else(|| {
+        if options.iso.is_empty() {
             let iface = options.iface.as_deref().unwrap_or("eth0");
-            usage(format!(
+            return Err(usage(format!(
                 "No install image given. Name one with --iso:\n  sudo pxego --iface {iface} --iso CentOS.iso --ks ks.cfg"
-            ))
-        })?;
+            )));
+        }
         let http_port = match options.http_port.as_deref() {
             None => 80,
             Some(text) => text.parse().ok().filter(|port| *port != 0).ok_or_else(|| {
@@ -97,10 +128,12 @@ impl Config {
         let range = options.range.as_deref().map(Range::from_str).transpose().map_err(|error| {
             usage(format!("--range: {error}; write it as 192.168.100.100-192.168.100.200"))
         })?;
-        let dhcp = networks::wish(options.dhcp.as_deref(), options.force).map_err(usage)?;
+        let dhcp =
+            networks::wish(options.dhcp.as_deref(), options.force, options.ks.is_some()).map_err(usage)?;
         let reply_delay = networks::reply_delay(options.reply_delay.as_deref()).map_err(usage)?;
         let reservations = networks::reservations(&options.reserve).map_err(usage)?;
         let relayed = networks::relayed(&options.relayed).map_err(usage)?;
+        let loaders = loaders::loaders(&options.loader).map_err(usage)?;
         let log = match options.log.as_deref() {
             None | Some("text") => LogForm::Text,
             Some("json") => LogForm::Json,
@@ -113,8 +146,15 @@ impl Config {
         };
         Ok(Self {
             iface: options.iface.clone(),
-            image,
+            verify: options.verify,
+            images: options.iso.clone(),
+            menu: images::menu(options.default.as_deref(), options.timeout.as_deref()).map_err(usage)?,
+            overlays: options.overlay.iter().map(|text| Overlay::parse(text)).collect(),
+            mirror: images::mirror(options.mirror.as_deref()).map_err(usage)?,
             kickstart: options.ks.clone(),
+            written: written(options).map_err(usage)?,
+            force: options.force,
+            loaders,
             address,
             range,
             dhcp,
@@ -129,6 +169,22 @@ impl Config {
             verbosity: u8::try_from(options.verbose).unwrap_or(u8::MAX),
         })
     }
+}
+
+/// What a kickstart is written from; `None` when one is given, or the installer is to ask.
+fn written(options: &Options) -> Result<Option<Written>, String> {
+    let (profile, wipe) = (&options.profile, &options.wipe);
+    if profile.is_none() && wipe.is_none() {
+        return Ok(None);
+    }
+    if options.ks.is_some() {
+        let option = if wipe.is_some() { "--wipe" } else { "--profile" };
+        return Err(format!("{option} writes a kickstart, and --ks gives one; leave one of them out"));
+    }
+    Ok(Some(Written {
+        profile: profile.clone(),
+        wipe: wipe.as_deref().map(str::parse).transpose().map_err(|error| format!("--wipe: {error}"))?,
+    }))
 }
 
 /// An address in its network, as `192.168.100.1/24`.
@@ -445,13 +501,15 @@ mod tests {
     #[test]
     fn options_are_checked_once() {
         let with = |change: fn(&mut Options)| {
-            let mut options = Options { iso: Some("a.iso".into()), ..Options::default() };
+            let mut options = Options { iso: vec!["a.iso".into()], ..Options::default() };
             change(&mut options);
             Config::from_options(&options)
         };
         assert_eq!(with(|_| {}).map(|config| (config.http_port, config.log)), Ok((80, LogForm::Text)));
         for (change, named) in [
-            ((|options| options.iso = None) as fn(&mut Options), "--iso"),
+            ((|options| options.iso.clear()) as fn(&mut Options), "--iso"),
+            (|options| options.timeout = Some("soon".into()), "--timeout soon"),
+            (|options| options.mirror = Some("ftp.example.org".into()), "--mirror ftp.example.org"),
             (|options| options.http_port = Some("0".into()), "--http-port 0"),
             (|options| options.http_port = Some("70000".into()), "--http-port 70000"),
             (|options| options.address = Some("10.0.0.0/24".into()), "--address"),

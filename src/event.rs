@@ -34,6 +34,15 @@ pub enum What {
         /// Where its files are found by HTTP.
         url: String,
     },
+    /// One of several images that are served.
+    Image {
+        /// Its short name, in the menu, in names and in a list of machines.
+        id: String,
+        /// What it is, as people name it.
+        name: String,
+        /// The file, as the user named it.
+        file: String,
+    },
     /// The server asks who else serves this wire; nobody is answered before that is known.
     Asking {
         /// How long that takes, and why.
@@ -56,6 +65,24 @@ pub enum What {
     /// Something a person should know; the rest goes on.
     Warning {
         /// What is wrong and what to do about it.
+        text: String,
+    },
+    /// The medium with an image went away, came back, or was replaced by another.
+    Medium {
+        /// The image, as the user named it.
+        image: String,
+        /// `gone`, `back` or `replaced`.
+        state: &'static str,
+        /// What that means, and what to do.
+        text: String,
+    },
+    /// An image was compared with its own checksums.
+    Checked {
+        /// The image, as the user named it.
+        image: String,
+        /// `good`, `damaged` or `unreadable`.
+        verdict: &'static str,
+        /// What was compared, or what is wrong and what to do about it.
         text: String,
     },
     /// A machine asked for the first time in this run, or with another program than before.
@@ -183,11 +210,14 @@ impl What {
     pub fn key(&self) -> &'static str {
         match self {
             Self::Ready { .. } => "ready",
+            Self::Image { .. } => "image",
             Self::Asking { .. } => "asking",
             Self::Dhcp { .. } => "dhcp",
             Self::Counters { .. } => "counters",
             Self::Stopping => "stopping",
             Self::Warning { .. } => "warning",
+            Self::Medium { .. } => "medium",
+            Self::Checked { .. } => "checked",
             Self::Discovered { .. } => "discovered",
             Self::Offered { .. } => "offered",
             Self::Leased => "leased",
@@ -215,6 +245,9 @@ impl What {
                 facts.push(("url", text(url)));
                 facts
             }
+            Self::Image { id, name, file } => {
+                vec![("id", text(id)), ("name", text(name)), ("file", text(file))]
+            }
             Self::Asking { text: why } => vec![("text", text(why))],
             Self::Dhcp { mode, text: why } => vec![("mode", text(mode)), ("text", text(why))],
             Self::Counters { counts } => {
@@ -225,6 +258,12 @@ impl What {
             Self::Conflict { address } => vec![("address", text(address))],
             Self::Stopping | Self::Leased => Vec::new(),
             Self::Warning { text: warning } => vec![("text", text(warning))],
+            Self::Medium { image, state, text: why } => {
+                vec![("image", text(image)), ("state", text(state)), ("text", text(why))]
+            }
+            Self::Checked { image, verdict, text: why } => {
+                vec![("image", text(image)), ("verdict", text(verdict)), ("text", text(why))]
+            }
             Self::Discovered { client, arch } => {
                 let arch = arch.as_ref().map(|arch| ("arch", text(arch)));
                 [("client", text(client))].into_iter().chain(arch).collect()
@@ -248,6 +287,14 @@ impl What {
         }
     }
 
+    /// The event as a person reads it, in as many lines as that takes.
+    pub fn sentences(&self) -> Vec<String> {
+        match self {
+            Self::Counters { counts } => groups(counts),
+            _ => vec![self.sentence()],
+        }
+    }
+
     /// The event as a person reads it. Names that come from the wire are not escaped here; `ui` does that.
     pub fn sentence(&self) -> String {
         match self {
@@ -255,12 +302,9 @@ impl What {
                 format!("{image} on {server}, addresses {first} to {last}, {url}")
             }
             Self::Ready { image, server, pool: None, url } => format!("{image} on {server}, {url}"),
+            Self::Image { id, name, file } => format!("{id}: {name}, {file}"),
             Self::Asking { text } | Self::Dhcp { text, .. } => text.clone(),
-            Self::Counters { counts } => {
-                let each: Vec<String> =
-                    counts.iter().map(|(name, number)| format!("{name} {number}")).collect();
-                each.join(", ")
-            }
+            Self::Counters { counts } => groups(counts).join("; "),
             Self::Adapting { next, .. } => format!("it ignored our offer; now: {next}"),
             Self::Adapted { shape } => format!("the shape of offer that it takes: {shape}; remembered"),
             Self::Conflict { address } => {
@@ -269,7 +313,7 @@ impl What {
                 )
             }
             Self::Stopping => "taking back what was changed on this computer".into(),
-            Self::Warning { text } => text.clone(),
+            Self::Warning { text } | Self::Medium { text, .. } | Self::Checked { text, .. } => text.clone(),
             Self::Discovered { client, arch: Some(arch) } if !client.contains(arch) => {
                 format!("{client}, {arch}")
             }
@@ -299,6 +343,23 @@ fn protocol_name(protocol: Protocol) -> &'static str {
     }
 }
 
+/// Counters as people read them: what is zero is left out, and what belongs together stands in one line.
+fn groups(counts: &[(String, u64)]) -> Vec<String> {
+    let mut groups: Vec<(&str, Vec<String>)> = Vec::new();
+    for (name, number) in counts.iter().filter(|(_, number)| *number > 0) {
+        let (group, cause) = name.split_once('.').unwrap_or((name, ""));
+        let one = format!("{cause} {number}").trim_start().to_owned();
+        match groups.iter_mut().find(|(other, _)| *other == group) {
+            Some((_, members)) => members.push(one),
+            None => groups.push((group, vec![one])),
+        }
+    }
+    if groups.is_empty() {
+        return vec!["nothing so far".to_owned()];
+    }
+    groups.iter().map(|(group, members)| format!("{group}: {}", members.join(", "))).collect()
+}
+
 /// A length as people say it: `512 bytes`, `8.2 MB`. MB are millions of bytes.
 pub fn human_bytes(bytes: u64) -> String {
     const UNITS: [(u64, &str); 3] = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
@@ -323,6 +384,18 @@ mod tests {
         ] {
             assert_eq!(human_bytes(bytes), text);
         }
+    }
+
+    #[test]
+    fn counters_are_grouped_and_what_is_zero_is_left_out() {
+        let counts = [("ignored.flood", 3), ("sent.ack", 2), ("lost.too-long", 0), ("sent.offer", 7)];
+        let counts = counts.map(|(name, number)| (name.to_owned(), number)).to_vec();
+        let what = What::Counters { counts };
+        assert_eq!(what.sentences(), ["ignored: flood 3", "sent: ack 2, offer 7"]);
+        assert_eq!(what.sentence(), "ignored: flood 3; sent: ack 2, offer 7");
+        let Some((_, Fact::Counts(all))) = what.facts().pop() else { panic!("no counts") };
+        assert_eq!(all.len(), 4, "programs get all of them");
+        assert_eq!(What::Counters { counts: vec![] }.sentences(), ["nothing so far"]);
     }
 
     #[test]

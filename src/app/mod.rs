@@ -2,15 +2,28 @@
 
 mod chronicle;
 mod claim;
+mod custody;
+mod desk;
 mod dhcp_loop;
+mod given;
+mod images;
+mod inspect;
 mod journal;
 mod knocks;
+mod ks;
+mod loops;
+mod losses;
 mod offer;
+mod outlet;
 mod output;
 mod prepare;
+mod repeats;
+mod scribe;
 mod serve;
 mod solicited;
 mod sweep;
+mod throttle;
+mod verify;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -23,6 +36,8 @@ use crate::ui;
 
 /// Exit code for a command line that cannot be understood.
 const WRONG_USE: u8 = 2;
+/// Exit code for images of which one is not as it should be.
+const NOT_WELL: u8 = 1;
 /// Exit code for a refusal to start.
 const REFUSED: u8 = 3;
 
@@ -45,6 +60,12 @@ impl Refusal {
     }
 }
 
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 /// How a run that was started ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
@@ -54,22 +75,41 @@ pub enum Ended {
     Broken,
 }
 
+/// What is left to do when the command line was understood.
+enum Next {
+    /// To end with this exit code.
+    End(u8),
+    /// To write a kickstart, or check one.
+    Ks(Box<cli::KsOptions>),
+    /// To serve.
+    Serve(Box<Config>),
+}
+
 /// The whole program: reads the arguments (the program's name left out), does what they ask, and says how it went.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = cli::parse(arguments).and_then(|command| match command {
         Command::Print(text) => {
             print(&text);
-            Ok(None)
+            Ok(Next::End(0))
         }
         Command::Version => {
             print(&ui::version::text());
-            Ok(None)
+            Ok(Next::End(0))
         }
-        Command::Serve(options) => Config::from_options(&options).map(Some),
+        Command::Inspect(options) => Ok(Next::End(if inspect::run(&options) { 0 } else { NOT_WELL })),
+        Command::Ks(options) => Ok(Next::Ks(options)),
+        Command::Serve(options) => Config::from_options(&options).map(|config| Next::Serve(Box::new(config))),
     });
     match result {
-        Ok(None) => ExitCode::SUCCESS,
-        Ok(Some(config)) => match serve::run(&config) {
+        Ok(Next::End(code)) => ExitCode::from(code),
+        Ok(Next::Ks(options)) => match ks::run(&options) {
+            Ok(code) => code,
+            Err(refusal) => {
+                complain(&refusal.text);
+                ExitCode::from(refusal.code)
+            }
+        },
+        Ok(Next::Serve(config)) => match serve::run(&config) {
             Ok(Ended::Asked) => ExitCode::SUCCESS,
             Ok(Ended::Broken) => ExitCode::FAILURE,
             Err(refusal) => {

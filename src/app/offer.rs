@@ -6,26 +6,104 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::chronicle::Chronicle;
+use super::given::Given;
+use super::images::Image;
 use crate::boot::arch::Arch;
-use crate::boot::boot_file::{BootFile, BootInfo};
+use crate::boot::boot_file::{BootFile, BootInfo, NoBoot};
 use crate::boot::client::{Client, Firmware};
 use crate::boot::select::{self, FirstPrograms};
 use crate::content::catalog::Catalog;
 use crate::content::name::normalise;
 use crate::content::{Found, Library, Protocol, Request};
 use crate::event::What;
+use crate::machine::ImageId;
 use crate::media::embedded::{self, Role};
 use crate::media::{Loaders, UefiArch, UefiKind, UefiLoader};
 
 /// The first program for BIOS machines, as the catalogue names it.
 const PXELINUX: &str = "pxelinux.0";
 
-/// The first programs of an image, and those built in.
-pub(super) fn first_programs(loaders: &Loaders) -> FirstPrograms {
+/// The first programs that there are.
+pub(super) struct Programs {
+    /// For machines that may choose: of each architecture that of the latest image.
+    common: FirstPrograms,
+    /// For machines that are bound to an image which has programs of its own.
+    of_images: BTreeMap<ImageId, FirstPrograms>,
+    /// Unpack what is in packages, by the names of the programs on our server.
+    preparers: BTreeMap<String, Prepare>,
+}
+
+/// Unpacks an image's loader for one kind of UEFI machine, or says why that cannot be.
+type Prepare = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+impl Programs {
+    /// Those that the user gave, those of `images`, and those built in.
+    ///
+    /// Under Secure Boot a machine boots the kernels only that its loader's vendor signed: who is bound to an image gets
+    /// that image's own loader. The others get the latest: what firmware revokes are old ones.
+    pub(super) fn of<'a>(images: impl Iterator<Item = &'a Image>, given: &[Given]) -> Self {
+        let mut images: Vec<&Image> = images.collect();
+        let is_only = images.len() == 1;
+        let prefix = |image: &Image| if is_only { String::new() } else { format!("t/{}/", image.id) };
+        let of_image = |image: &Image| first_programs(&image.loaders, &prefix(image));
+        // The later wins, and of equal ones the first.
+        images.reverse();
+        images.sort_by_key(|image| image.age);
+        let mut common = FirstPrograms {
+            given: given.iter().map(|it| (it.arch, it.first.clone())).collect(),
+            given_ipxe: given.iter().filter(|it| it.is_ipxe).map(|it| it.arch).collect(),
+            built_in: built_in(),
+            ..FirstPrograms::default()
+        };
+        images.iter().for_each(|image| overlay(&mut common, &of_image(image)));
+        let of_images =
+            images.iter().filter(|image| !is_only && !image.loaders.uefi.is_empty()).map(|image| {
+                let mut programs = common.clone();
+                overlay(&mut programs, &of_image(image));
+                (image.id.clone(), programs)
+            });
+        let preparers = images.iter().flat_map(|image| preparers(&image.loaders, &prefix(image))).collect();
+        Self { of_images: of_images.collect(), common, preparers }
+    }
+
+    /// The image whose loader UEFI machines get that may choose.
+    pub(super) fn latest<'a>(images: impl Iterator<Item = &'a Image>) -> Option<&'a Image> {
+        let has_loader = |image: &&Image| image.loaders.uefi.iter().any(|it| it.kind == UefiKind::Grub2);
+        let images: Vec<&Image> = images.filter(has_loader).collect();
+        // Of several equal ones the first.
+        images.into_iter().rev().max_by_key(|image| image.age)
+    }
+
+    /// Those for machines that may choose.
+    pub(super) fn common(&self) -> &FirstPrograms {
+        &self.common
+    }
+
+    /// Those for a machine of `image`.
+    fn of_image(&self, image: Option<&ImageId>) -> &FirstPrograms {
+        image.and_then(|id| self.of_images.get(id)).unwrap_or(&self.common)
+    }
+}
+
+/// Puts `above` in the place of what there is for the same architectures.
+fn overlay(programs: &mut FirstPrograms, above: &FirstPrograms) {
+    for (arch, name) in &above.image {
+        programs.image.insert(*arch, name.clone());
+        for (all, new) in
+            [(&mut programs.speaks_http, &above.speaks_http), (&mut programs.knows_proxy, &above.knows_proxy)]
+        {
+            all.remove(arch);
+            all.extend(new.get(arch));
+        }
+    }
+}
+
+/// The first programs of an image, whose names begin with `prefix` on our server.
+fn first_programs(loaders: &Loaders, prefix: &str) -> FirstPrograms {
     let bios = loaders.bios.iter().map(|_| (Arch::Bios, PXELINUX.to_owned()));
     // EL6's GRUB 0.97 reads no grub.cfg and knows no Secure Boot; iPXE does the same and more.
     let uefi = loaders.uefi.iter().filter(|loader| loader.kind == UefiKind::Grub2);
-    let uefi = uefi.map(|loader| (uefi_arch(loader.arch), loader.first().to_owned()));
+    let uefi = uefi.map(|loader| (uefi_arch(loader.arch), format!("{prefix}{}", loader.first())));
     let arches = |can: fn(&UefiLoader) -> bool| {
         loaders.uefi.iter().filter(|loader| can(loader)).map(|loader| uefi_arch(loader.arch)).collect()
     };
@@ -33,9 +111,19 @@ pub(super) fn first_programs(loaders: &Loaders) -> FirstPrograms {
         image: bios.chain(uefi).collect(),
         speaks_http: arches(|loader| loader.speaks_http),
         knows_proxy: arches(|loader| loader.knows_proxy),
-        built_in: built_in(),
-        is_proxy: false,
+        ..FirstPrograms::default()
     }
+}
+
+/// What unpacks the first programs of an image, by their names.
+fn preparers(loaders: &Loaders, prefix: &str) -> Vec<(String, Prepare)> {
+    let grub = loaders.uefi.iter().filter(|loader| loader.kind == UefiKind::Grub2);
+    grub.map(|loader| {
+        let (prepare, arch) = (loaders.preparer(), loader.arch);
+        let prepare: Prepare = Box::new(move || prepare(arch));
+        (format!("{prefix}{}", loader.first()), prepare)
+    })
+    .collect()
 }
 
 fn built_in() -> BTreeMap<Arch, String> {
@@ -61,26 +149,32 @@ fn role_arch(role: Role) -> Arch {
 /// Knows what each client boots.
 pub(super) struct Offer {
     catalog: Arc<Catalog>,
-    programs: FirstPrograms,
-    beside_another_server: FirstPrograms,
+    programs: Programs,
     chronicle: Arc<Chronicle>,
     /// Whether PXELINUX on the image was found to be unreadable, and that was said.
     pxelinux_is_broken: AtomicBool,
+    /// The same of shim and GRUB.
+    uefi_is_broken: AtomicBool,
     /// Whether it was said that GRUB on the image does not know proxyDHCP.
     grub_is_old: AtomicBool,
 }
 
 impl Offer {
     /// What is offered from `catalog`, with these first programs.
-    pub(super) fn new(catalog: Arc<Catalog>, programs: FirstPrograms, chronicle: Arc<Chronicle>) -> Self {
+    pub(super) fn new(catalog: Arc<Catalog>, programs: Programs, chronicle: Arc<Chronicle>) -> Self {
         Self {
             catalog,
-            beside_another_server: programs.beside_another_server(),
             programs,
             chronicle,
             pxelinux_is_broken: AtomicBool::new(false),
+            uefi_is_broken: AtomicBool::new(false),
             grub_is_old: AtomicBool::new(false),
         }
+    }
+
+    /// The programs for the machine that asks: those of the image it is bound to, or waits for.
+    fn programs_for(&self, client: &Client) -> &FirstPrograms {
+        self.programs.of_image(self.catalog.image_for(client.mac).as_ref())
     }
 
     fn choose(&self, client: &Client, programs: &FirstPrograms) -> BootFile {
@@ -88,25 +182,68 @@ impl Offer {
         match &first {
             BootFile::Name(name) if name == PXELINUX => match self.catalog.prepare_bios() {
                 Ok(()) => first,
-                Err(error) => self.without_pxelinux(client, &error),
+                Err(error) => self.without_pxelinux(client, programs, &error),
             },
-            _ => first,
+            // Old ones are given ours; one that only goes round is given nothing, which ends it with a message.
+            BootFile::Name(name)
+                if matches!(client.firmware, Firmware::Ipxe { .. })
+                    && programs.built_in.values().any(|other| other == name)
+                    && self.chronicle.is_looping(client.mac) =>
+            {
+                BootFile::None(NoBoot::IpxeLoop)
+            }
+            BootFile::Name(name) | BootFile::Url(name) => match self.prepared(client, programs, name) {
+                Some((arch, Err(error))) => self.without_uefi(client, programs, arch, &error),
+                _ => first,
+            },
+            BootFile::None(_) => first,
         }
+    }
+
+    /// The kind of UEFI machine that a client is, if it is told to load an image's own loader, and whether that can be
+    /// unpacked.
+    fn prepared(
+        &self,
+        client: &Client,
+        programs: &FirstPrograms,
+        name: &str,
+    ) -> Option<(Arch, Result<(), String>)> {
+        let arch = client.arch?;
+        let program = programs.image.get(&arch).filter(|program| name.ends_with(*program))?;
+        let prepare = self.programs.preparers.get(program)?;
+        Some((arch, prepare()))
+    }
+
+    /// The built-in loader takes the place of shim and GRUB, if there is one.
+    fn without_uefi(&self, client: &Client, programs: &FirstPrograms, arch: Arch, error: &str) -> BootFile {
+        if !self.uefi_is_broken.swap(true, Ordering::Relaxed) {
+            self.chronicle.tell(What::Warning {
+                text: format!(
+                    "shim and GRUB cannot be taken from the image: {error}. {arch} machines get what is built in; those \
+                     with Secure Boot on refuse that. Give them another with --loader ARCH=FILE"
+                ),
+            });
+        }
+        let mut programs = programs.clone();
+        programs.image.remove(&arch);
+        select::boot_file(self.catalog.site(), &programs, client)
     }
 
     /// Tells once that UEFI machines get another program than the image's, or one that will not find us.
     fn tell_of_old_grub(&self, client: &Client) {
         let Some(arch) = client.arch.filter(|arch| arch.is_uefi()) else { return };
-        let Some(file) = self.programs.image.get(&arch) else { return };
+        let programs = self.programs_for(client);
+        let Some(file) = programs.image.get(&arch) else { return };
         let is_pxe = client.firmware == Firmware::Pxe;
         if !is_pxe
-            || self.programs.knows_proxy.contains(&arch)
+            || programs.given.contains_key(&arch)
+            || programs.knows_proxy.contains(&arch)
             || self.grub_is_old.swap(true, Ordering::Relaxed)
         {
             return;
         }
         let server = self.catalog.site().server;
-        let what = if self.programs.built_in.contains_key(&arch) {
+        let what = if programs.built_in.contains_key(&arch) {
             "so UEFI machines get iPXE instead; those with Secure Boot on refuse it"
         } else {
             "and no iPXE is built in that could take its place"
@@ -121,7 +258,7 @@ impl Offer {
     }
 
     /// The built-in loader takes the place of PXELINUX, if there is one.
-    fn without_pxelinux(&self, client: &Client, error: &str) -> BootFile {
+    fn without_pxelinux(&self, client: &Client, programs: &FirstPrograms, error: &str) -> BootFile {
         if !self.pxelinux_is_broken.swap(true, Ordering::Relaxed) {
             self.chronicle.tell(What::Warning {
                 text: format!(
@@ -130,7 +267,7 @@ impl Offer {
                 ),
             });
         }
-        let mut programs = self.programs.clone();
+        let mut programs = programs.clone();
         programs.image.remove(&Arch::Bios);
         select::boot_file(self.catalog.site(), &programs, client)
     }
@@ -138,12 +275,12 @@ impl Offer {
 
 impl BootInfo for Offer {
     fn boot_file(&self, client: &Client) -> BootFile {
-        self.choose(client, &self.programs)
+        self.choose(client, self.programs_for(client))
     }
 
     fn proxy_boot_file(&self, client: &Client) -> BootFile {
         self.tell_of_old_grub(client);
-        self.choose(client, &self.beside_another_server)
+        self.choose(client, &self.programs_for(client).beside_another_server())
     }
 
     fn has_file(&self, name: &str) -> bool {

@@ -1,7 +1,7 @@
 //! One run, from the configuration to the end.
 
-use std::collections::HashSet;
 use std::io;
+use std::mem;
 use std::net::Ipv4Addr;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{self, Receiver, SyncSender};
@@ -13,9 +13,14 @@ use time::UtcOffset;
 
 use super::chronicle::Chronicle;
 use super::claim::{Claim, LastResort, Place};
+use super::custody;
+use super::desk;
 use super::dhcp_loop::{DhcpLoop, LinkAtStart};
-use super::offer::{self, Offer};
+use super::offer::{Offer, Programs};
+use super::outlet::Outlet;
 use super::prepare::Prepared;
+use super::scribe::{Scribe, Tally};
+use super::verify::Report;
 use super::{Ended, Refusal, output};
 use crate::config::{Cidr, Config, LogForm};
 use crate::content::networks::Networks;
@@ -60,7 +65,8 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
     output::start_diagnostics(config.verbosity);
     let invocation = Invocation::of_this_process();
     let place = Place::choose(config, &invocation)?;
-    let prepared = Prepared::read(config)?;
+    let mut prepared = Prepared::read(config)?;
+    let site = prepared.site(place.addressing.server.address, config.http_port)?;
     place.check_privileges(&invocation)?;
     let mac = ethernet_address(&place.interface)?;
 
@@ -73,40 +79,64 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
     let machines = Arc::new(Mutex::new(registry(&claim.restored)?));
     let chronicle = Arc::new(Chronicle::new(machines.clone(), events));
     let server_ip = place.addressing.server.address;
-    let programs = offer::first_programs(&prepared.loaders);
+    let programs = Programs::of(prepared.images(), &prepared.given);
     let has_link = has_link(&place.interface);
-    for text in oddities(&place, &prepared, &programs, has_link) {
+    for text in oddities(&place, &prepared, programs.common(), has_link) {
         chronicle.tell(What::Warning { text });
     }
-    let site = prepared.site(server_ip, config.http_port);
+    for what in prepared.reports.iter().filter_map(Report::event) {
+        chronicle.tell(what);
+    }
+    let (wards, unchecked) = (mem::take(&mut prepared.wards), mem::take(&mut prepared.unchecked));
+    if site.only_image().is_none() {
+        for image in prepared.images() {
+            let (id, name, file) =
+                (image.id.to_string(), image.media.name.clone(), image.path.display().to_string());
+            chronicle.tell(What::Image { id, name, file });
+        }
+    }
     let ready = What::Ready {
-        image: site.title.clone(),
+        image: site.title(),
         server: server_ip,
         pool: Some(place.addressing.pool),
         url: site.url(Protocol::Http, ""),
     };
     let catalog = Arc::new(prepared.catalog(site, machines));
     let link = LinkAtStart { is_there: has_link, is_fresh: !place.interface.up };
-    let ladder = std::mem::take(&mut claim.ladder);
+    let ladder = mem::take(&mut claim.ladder);
 
+    let tied = claim.tied().map_err(cannot_start)?;
+    let outlet = Arc::new(Outlet::new(claim.raw.clone(), stop.clone()));
+    let (desk, desk_reader) = desk::desk();
+    let tally = Arc::new(Tally::default());
+    let scribe = Scribe {
+        desk: desk_reader,
+        journal: claim.journal,
+        outlet: outlet.clone(),
+        chronicle: chronicle.clone(),
+        tally: tally.clone(),
+    };
     let dhcp = DhcpLoop {
         raw: claim.raw.clone(),
+        outlet,
+        desk,
+        tally,
         mac,
         ip: server_ip,
         server: dhcp_server(&place, config, mac, &claim.restored, ladder)?,
-        advice: advice(server_ip, &programs),
+        advice: advice(server_ip, programs.common()),
         wish: config.dhcp,
         http_port: config.http_port,
         reply_delay: config.reply_delay,
         report,
         boot: Box::new(Offer::new(catalog.clone(), programs, chronicle.clone())),
-        tied: claim.tied().map_err(cannot_start)?,
-        journal: claim.journal,
+        tied,
         address: claim.address.clone(),
         chronicle: chronicle.clone(),
         ready,
         xid: random::bits().map_err(cannot_start)? as u32,
     };
+    custody::watch(wards, unchecked, Arc::downgrade(&chronicle), stop.clone()).map_err(cannot_start)?;
     let library: Arc<dyn Library> = catalog;
     let observer: Arc<dyn Observer> = chronicle.clone();
     let tftp_config = tftp_config(&place, config);
@@ -118,10 +148,17 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
         let http = start(scope, "http", &stop, || {
             http::serve(&claim.http, &http_config, &library, &observer, &stop)
         });
+        let disk = start(scope, "disk", &stop, || {
+            scribe.run();
+            Ok(())
+        });
         let dhcp = start(scope, "dhcp", &stop, || Ok(dhcp.run(link, &stop)));
         while !stop.wait(LONG) {}
-        let is_sound = [ended("tftp", tftp), ended("http", http)].iter().all(Option::is_some);
-        match ended("dhcp", dhcp) {
+        // The disk thread ends after the DHCP thread, with the last of its work.
+        let dhcp = ended("dhcp", dhcp);
+        let others = [ended("disk", disk), ended("tftp", tftp), ended("http", http)];
+        let is_sound = others.iter().all(Option::is_some);
+        match dhcp {
             Some(Some(foreign)) => Err(not_alone(&foreign, &place, config.dhcp, &invocation)),
             Some(None) if is_sound => Ok(Ended::Asked),
             _ => Ok(Ended::Broken),
@@ -213,11 +250,11 @@ fn oddities(
             .push(format!("{name} is Wi-Fi: machines cannot boot over it, unless it is bridged to a cable"));
     }
     warnings.extend(overlap(place.addressing.server, name, &place.others));
-    let can_boot: HashSet<_> = programs.image.keys().chain(programs.built_in.keys()).collect();
     for arch in [crate::boot::arch::Arch::Bios, crate::boot::arch::Arch::X64Uefi] {
-        if !can_boot.contains(&arch) {
+        if !programs.has(arch) {
             warnings.push(format!(
-                "no loader for {arch} machines: the image has none, and none is built in (see \"pxego --version\")"
+                "no loader for {arch} machines: the image has none, and none is built in (see \"pxego --version\"); \
+                 give one with --loader"
             ));
         }
     }

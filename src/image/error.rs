@@ -12,8 +12,6 @@ use std::io;
 pub enum ImageError {
     /// The file is something else.
     Foreign(Foreign),
-    /// The image has a UDF file system and nothing of use beside it.
-    UdfOnly,
     /// The file ends before the volume does.
     CutShort {
         /// How many bytes the volume descriptor says there are.
@@ -74,9 +72,6 @@ impl fmt::Display for ImageError {
                 thousands(foreign.len),
                 foreign.remedy
             ),
-            Self::UdfOnly => f.write_str(
-                "is a Windows/UDF-only image, not read yet: expected an ISO 9660 volume with files on it, found UDF",
-            ),
             Self::CutShort { expected, found } => write!(
                 f,
                 "is cut short: its volume descriptor says {} bytes, the file has {} bytes; {} are missing: \
@@ -133,6 +128,9 @@ pub enum Problem {
     NotDirectory,
     /// A file of several extents whose last one is missing; served as far as it goes.
     Unfinished,
+    /// A file whose chain of clusters is shorter than it, leads out of the file system or is in absurdly many pieces;
+    /// left out.
+    Chain,
     /// A file in more pieces than any tool writes; left out.
     Scattered,
     /// A file stored in interleaved pieces (ECMA-119 §6.4.3), which nobody writes; left out.
@@ -162,6 +160,7 @@ impl fmt::Display for Warning {
             Problem::Depth => "directories are nested too deep; the deepest are left out",
             Problem::NotDirectory => "the directory has no records; shown as empty",
             Problem::Unfinished => "the last part of the file is missing",
+            Problem::Chain => "the file's chain of clusters is broken; left out",
             Problem::Scattered => "the file is in more pieces than any tool writes; left out",
             Problem::Interleaved => "the file is interleaved, which is not read; left out",
             Problem::Continuation => "a damaged Rock Ridge continuation area is ignored",

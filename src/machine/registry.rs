@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
+use super::{Assignment, Boot, ImageId, Key, Listed, Phase, Policy, Progress, Record};
 use crate::wire::MacAddr;
+use crate::wire::pxe::Uuid;
 
 /// Most machines that are remembered. A stranger can make up MAC addresses; past this the one that was silent longest
 /// and has no address is forgotten.
@@ -14,31 +17,156 @@ const MAX_MACHINES: usize = 4096;
 pub struct Machine {
     /// The address of the port it boots from: its key.
     pub mac: MacAddr,
+    /// What its firmware calls the machine.
+    pub uuid: Option<Uuid>,
     /// The address it was given.
     pub ip: Option<Ipv4Addr>,
     /// The secret in its kickstart's URL: 32 hexadecimal digits.
     pub token: String,
+    /// By what an earlier run's secret is recognised.
+    old_key: Option<Key>,
     /// The program that asked last, as events name it; tells a new stage from a repeated question.
     pub client: String,
     /// Packages fetched since its installer last started.
     pub packages: u64,
     /// Their bytes.
     pub package_bytes: u64,
+    /// What it is called.
+    pub name: Option<String>,
+    /// Its row in the user's list.
+    pub listed: Option<Arc<Listed>>,
+    /// How far its install is.
+    pub progress: Progress,
+    /// Why no kickstart can be made for it.
+    trouble: Option<String>,
+    /// What it does at its next start.
+    pub assignment: Assignment,
+    /// The image whose loader it took last.
+    pub loader: Option<ImageId>,
+    /// The label that somebody chose from its menu, which waits for another loader.
+    pub pick: Option<String>,
     /// When it was last heard of, in milliseconds since 1970.
     pub seen_millis: u64,
+}
+
+impl Machine {
+    fn new(mac: MacAddr, token: String, now_millis: u64) -> Self {
+        Self {
+            mac,
+            uuid: None,
+            ip: None,
+            token,
+            old_key: None,
+            client: String::new(),
+            packages: 0,
+            package_bytes: 0,
+            name: None,
+            listed: None,
+            progress: Progress::default(),
+            trouble: None,
+            assignment: Assignment::default(),
+            loader: None,
+            pick: None,
+            seen_millis: now_millis,
+        }
+    }
+
+    /// Notes how far it is, and what follows from that.
+    pub fn change(&mut self, change: impl FnOnce(&mut Progress) -> bool) -> bool {
+        let is_news = change(&mut self.progress);
+        self.settle();
+        is_news
+    }
+
+    /// Why no kickstart can be made for it; nothing when one can. Until then it waits.
+    pub fn set_trouble(&mut self, trouble: Option<String>) {
+        self.trouble = trouble;
+        self.settle();
+    }
+
+    /// Why it waits.
+    pub fn held_because(&self) -> Option<&str> {
+        match &self.assignment.boot {
+            Boot::Held { reason } => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// What is kept of it.
+    pub fn record(&self) -> Record {
+        // A kickstart of an earlier run is known until it gets one of this run.
+        let key = self.old_key.unwrap_or_else(|| Key::of(&self.token));
+        Record { mac: self.mac, progress: self.progress.clone(), name: self.name.clone(), key: Some(key) }
+    }
+
+    /// Its installer was started by us: it has a kickstart of this run.
+    pub fn forget_old_key(&mut self) {
+        self.old_key = None;
+    }
+
+    fn settle(&mut self) {
+        let image = self.listed.as_ref().and_then(|row| row.image.as_deref()).map(ImageId::new);
+        let boot = match (&self.trouble, self.progress.boot()) {
+            (Some(reason), Boot::Menu | Boot::Install) => Boot::Held { reason: reason.clone() },
+            (_, boot) => boot,
+        };
+        self.assignment = Assignment { image, boot };
+    }
+}
+
+/// What is learnt when a machine's firmware asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Arrival {
+    /// It is none of those that are served.
+    pub is_stranger: bool,
+    /// It was given a name just now.
+    pub is_named: bool,
+    /// It is at another point of its install than it was thought to be.
+    pub has_changed: bool,
 }
 
 /// Every machine of this run.
 pub struct Registry {
     machines: HashMap<MacAddr, Machine>,
     by_ip: HashMap<Ipv4Addr, MacAddr>,
+    policy: Policy,
     random: Box<dyn FnMut() -> u128 + Send>,
 }
 
 impl Registry {
     /// An empty registry. `random` gives 128 unguessable bits for each machine's secret.
     pub fn new(random: impl FnMut() -> u128 + Send + 'static) -> Self {
-        Self { machines: HashMap::new(), by_ip: HashMap::new(), random: Box::new(random) }
+        Self {
+            machines: HashMap::new(),
+            by_ip: HashMap::new(),
+            policy: Policy::default(),
+            random: Box::new(random),
+        }
+    }
+
+    /// The same, with what the user says about machines and what earlier runs wrote down of them.
+    pub fn with(mut self, policy: Policy, records: Vec<Record>) -> Self {
+        self.policy = policy;
+        for record in records {
+            let machine = self.seen(record.mac, record.progress.since.saturating_mul(1000));
+            machine.name = machine.name.take().or(record.name);
+            machine.old_key = record.key;
+            machine.change(|progress| {
+                *progress = record.progress;
+                false
+            });
+        }
+        self
+    }
+
+    /// What the user says about machines.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// All machines, in no order.
+    pub fn machines(&self) -> impl Iterator<Item = &Machine> {
+        self.machines.values()
     }
 
     /// The record of `mac`, made when there is none, marked as heard of now.
@@ -46,18 +174,65 @@ impl Registry {
         if !self.machines.contains_key(&mac) {
             self.make_room();
         }
-        let random = &mut self.random;
-        let machine = self.machines.entry(mac).or_insert_with(|| Machine {
-            mac,
-            ip: None,
-            token: format!("{:032x}", random()),
-            client: String::new(),
-            packages: 0,
-            package_bytes: 0,
-            seen_millis: now_millis,
+        let (random, policy) = (&mut self.random, &self.policy);
+        let machine = self.machines.entry(mac).or_insert_with(|| {
+            let mut machine = Machine::new(mac, format!("{:032x}", random()), now_millis);
+            machine.listed = policy.listed(mac, None, None);
+            machine.name = machine.listed.as_ref().and_then(|row| row.name.clone());
+            machine.settle();
+            machine
         });
         machine.seen_millis = now_millis;
         machine
+    }
+
+    /// A machine's firmware, or its iPXE, asks what to boot.
+    pub fn arrives(&mut self, mac: MacAddr, uuid: Option<Uuid>, now_millis: u64) -> Arrival {
+        if !self.policy.only.contains(mac, uuid) {
+            return Arrival { is_stranger: true, ..Arrival::default() };
+        }
+        let machine = self.seen(mac, now_millis);
+        machine.uuid = uuid.or(machine.uuid);
+        let packages = machine.packages;
+        let has_changed = machine.change(|progress| progress.comes_back(packages, now_millis / 1000));
+        let is_known = machine.listed.is_some();
+        if !is_known && let Some(row) = self.policy.listed(mac, uuid, None) {
+            self.list(mac, row);
+        }
+        Arrival { is_stranger: false, is_named: self.give_name(mac), has_changed }
+    }
+
+    /// The installer says the machine's serial number, which may be what the list knows it by.
+    pub fn has_serial(&mut self, mac: MacAddr, serial: &str) {
+        let row = self.machines.get(&mac).filter(|machine| machine.listed.is_none());
+        if let Some(row) = row.and_then(|machine| self.policy.listed(mac, machine.uuid, Some(serial))) {
+            self.list(mac, row);
+        }
+    }
+
+    fn list(&mut self, mac: MacAddr, row: Arc<Listed>) {
+        if let Some(machine) = self.machines.get_mut(&mac) {
+            machine.name = row.name.clone().or(machine.name.take());
+            machine.listed = Some(row);
+            machine.settle();
+        }
+    }
+
+    /// Names a machine that has no name, where names are given. Whether it was.
+    fn give_name(&mut self, mac: MacAddr) -> bool {
+        let is_nameless = self.machines.get(&mac).is_some_and(|machine| machine.name.is_none());
+        let Some(pattern) = self.policy.names.as_ref().filter(|_| is_nameless) else { return false };
+        let is_taken = |name: &str| {
+            self.policy.names(name) || self.machines.values().any(|it| it.name.as_deref() == Some(name))
+        };
+        let name = pattern.next(is_taken);
+        self.machines.get_mut(&mac).map(|machine| machine.name = Some(name)).is_some()
+    }
+
+    /// Arms machines again: that one, or all. Those for which that changes something.
+    pub fn arm(&mut self, which: Option<MacAddr>, now: u64) -> Vec<MacAddr> {
+        let chosen = self.machines.values_mut().filter(|machine| which.is_none_or(|mac| mac == machine.mac));
+        chosen.filter_map(|it| it.change(|progress| progress.arm(now)).then_some(it.mac)).collect()
     }
 
     /// Notes that `mac` has the address `ip`; whoever had it before has none.
@@ -88,9 +263,18 @@ impl Registry {
         self.machines.get_mut(self.by_ip.get(&ip)?)
     }
 
-    /// The machine whose kickstart has this secret in its URL.
+    /// The record of `mac`, to be changed.
+    pub fn by_mac_mut(&mut self, mac: MacAddr) -> Option<&mut Machine> {
+        self.machines.get_mut(&mac)
+    }
+
+    /// The machine whose kickstart has this secret in its URL, in this run or in the one before.
     pub fn by_token(&self, token: &str) -> Option<&Machine> {
-        self.machines.values().find(|machine| machine.token == token)
+        let of_this_run = self.machines.values().find(|machine| machine.token == token);
+        of_this_run.or_else(|| {
+            let key = Key::of(token);
+            self.machines.values().find(|machine| machine.old_key == Some(key))
+        })
     }
 
     /// How many machines are remembered.
@@ -110,7 +294,7 @@ impl Registry {
         let oldest = self
             .machines
             .values()
-            .min_by_key(|machine| (machine.ip.is_some(), machine.seen_millis))
+            .min_by_key(|it| (it.progress.phase != Phase::Armed, it.ip.is_some(), it.seen_millis))
             .map(|machine| (machine.mac, machine.ip));
         if let Some((mac, ip)) = oldest {
             self.machines.remove(&mac);

@@ -6,16 +6,26 @@
 //! The families are rows of one table, [`family::FAMILIES`]; a later family is one more row.
 #![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod checksum;
 pub mod embedded;
+mod entries;
+pub mod entry;
 pub mod family;
 mod identity;
+pub mod implanted;
 mod loaders;
+pub mod menu;
 mod paths;
 mod recognise;
+pub mod report;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod treeinfo;
+pub mod verify;
 
-pub use family::{Arguments, Family};
-pub use loaders::{BiosLoader, BiosSource, Loaders, UefiArch, UefiKind, UefiLoader, find_loaders};
+pub use entry::{AnswerKind, Entry, EntryKind, Menu};
+pub use family::Family;
+pub use loaders::{
+    BiosLoader, BiosSource, Loaders, Signature, UefiArch, UefiKind, UefiLoader, find_loaders, pe, search,
+};
 pub use recognise::{GrubVerb, Media, Medium, NotInstallable, grub_verb, recognise};
