@@ -149,14 +149,14 @@ impl Machine {
         self.console.try_iter().collect()
     }
 
-    /// Waits until a line with `text` comes on its console. That line.
+    /// Waits until a line with `text` comes on its console, perhaps after much that has to be fetched. That line.
     ///
     /// # Panics
-    /// When it does not come within the time in which a machine boots.
+    /// When it does not come within three times the time in which a machine boots.
     pub fn says(&self, text: &str) -> String {
         let start = Instant::now();
         let mut console = Vec::new();
-        while let Ok(line) = self.console.recv_timeout(BOOT_DEADLINE.saturating_sub(start.elapsed())) {
+        while let Ok(line) = self.console.recv_timeout((3 * BOOT_DEADLINE).saturating_sub(start.elapsed())) {
             if line.contains(text) {
                 return line;
             }
