@@ -125,7 +125,7 @@ const MONITOR: &str = "monitor";
 fn switch_on(bench: &Bench, firmware: Firmware, scratch: &Path) -> Machine {
     let (disk, monitor) = (scratch.join("disk"), scratch.join(MONITOR));
     let _ = fs::remove_file(&monitor);
-    let extras = Extras { disks: &[&disk], monitor: Some(&monitor) };
+    let extras = Extras { disks: &[&disk], monitor: Some(&monitor), stick: None };
     Machine::power_on_with(&bench.client, firmware, &[(TAP, MAC)], &extras)
 }
 
