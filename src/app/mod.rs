@@ -11,14 +11,18 @@ mod inspect;
 mod journal;
 mod knocks;
 mod ks;
+mod loops;
+mod losses;
 mod offer;
 mod outlet;
 mod output;
 mod prepare;
+mod repeats;
 mod scribe;
 mod serve;
 mod solicited;
 mod sweep;
+mod throttle;
 mod verify;
 
 use std::ffi::OsString;

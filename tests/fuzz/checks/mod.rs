@@ -19,8 +19,9 @@ macro_rules! checks {
 }
 
 checks! {
-    deb
+    arp
     checksums
+    deb
     dhcp
     dhcp_server
     dhcp_session
@@ -28,17 +29,19 @@ checks! {
     fat
     frame
     http
-    iso
     http_session
+    iso
     kickstart
     kickstart_check
+    ladder
     lease
-    profile
-    repository
     menu_entries
     menu_grub
     menu_isolinux
+    ndp
     pe
+    profile
+    repository
     rpm
     tftp
     tftp_session
