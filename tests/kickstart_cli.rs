@@ -164,7 +164,10 @@ fn a_check_names_line_column_and_what_to_write() {
     let output = check(old, &["--release", "EL10", "--json"]);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&report["release"], &report["errors"]), (&"EL10".into(), &3.into()));
-    assert_eq!(report["findings"][1]["instead"], "leave it out, or write authselect");
+    let findings = report["findings"].as_array().unwrap();
+    let auth = findings.iter().find(|finding| finding["line"] == 3).unwrap();
+    assert_eq!((&auth["code"], &auth["column"]), (&"removed-command".into(), &1.into()));
+    assert_eq!(auth["instead"], "leave it out, or write authselect");
 
     for (text, said) in [
         (&b"\xef\xbb\xbflang en_US\n"[..], ":1:1: error: the file begins with a byte order mark"),

@@ -88,8 +88,8 @@ pub struct KsOptions {
     #[argh(option, arg_name = "name")]
     pub hostname: Option<String>,
 
-    /// an interface, such as device=eth0,address=10.0.0.5/24,gateway=10.0.0.1,dns=10.0.0.1
-    /// or bond=eth0+eth1 or device=eth0,vlan=5; may be repeated; default: DHCP
+    /// an interface, such as device=eth0,address=10.0.0.5/24 or device=eth0,vlan=5 or bond=eth0+eth1; also gateway=, dns=
+    /// and mtu=; may be repeated; default: DHCP
     #[argh(option, arg_name = "what")]
     pub network: Vec<String>,
 

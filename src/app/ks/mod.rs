@@ -80,11 +80,12 @@ fn check_file(
 
 /// The release that takes the file best; the newest of several.
 fn best(text: &[u8]) -> Release {
-    let errors = |release: &Release| {
-        check(text, Against { release: *release, repository: None }).count(Severity::Error)
+    let against = |release: &Release| {
+        let report = check(text, Against { release: *release, repository: None });
+        (report.count(Severity::Error), report.count(Severity::Deprecated))
     };
     let enterprise = Release::ALL.into_iter().filter(|release| !release.is_fedora()).rev();
-    enterprise.min_by_key(errors).unwrap_or(Release::Enterprise(10))
+    enterprise.min_by_key(against).unwrap_or(Release::Enterprise(10))
 }
 
 /// What the image has, where the kickstart asks; `None` where it does not, or the image has no packages.
