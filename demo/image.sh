@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Makes a small install image from distribution packages: demo/image.sh LAYOUT [OUT.iso]
 #
-# LAYOUT is el6 to el10; el9-http, whose GRUB speaks HTTP as Red Hat's does (Debian's signed one does not); el9-bare,
-# which has no loader that boots from the network; el9-arm64, the same as el9-http for 64-bit Arm, which installs nothing;
-# or one of another family: see demo/family.sh. It is laid out like CentOS's DVD of that release; shim, GRUB, PXELINUX and
-# the kernel are real ones, of this computer's distribution. Without OUT.iso the image is kept below target/ and made anew
-# only when this recipe or a package of its parts has changed. Prints its path.
+# LAYOUT is el6 to el10; el9-http, whose GRUB speaks HTTP as Red Hat's does (Debian's signed one does not); el9-signed, with a
+# signed GRUB of 2.12 or later, which speaks HTTP and knows proxyDHCP; el9-bare, which has no loader that boots from the
+# network; el9-arm64, the same as el9-http for 64-bit Arm, which installs nothing; or one of another family: see
+# demo/family.sh. It is laid out like CentOS's DVD of that release; shim, GRUB, PXELINUX and the kernel are real ones, of this
+# computer's distribution. Without OUT.iso the image is kept below target/ and made anew only when this recipe or a package of
+# its parts has changed. Prints its path.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 here=$(cd "$(dirname "$0")" && pwd)
@@ -30,7 +31,7 @@ case ${1-} in
         main_image=images/install.img release=centos-linux-release-8.5-1.2111.el8.noarch
         loader=syslinux-nonlinux-6.04-5.el8.noarch payload=w2.xzdio place=usr/share/syslinux packages=BaseOS/Packages
         ;;
-    el9 | el9-http | el9-bare | el9-arm64)
+    el9 | el9-http | el9-bare | el9-arm64 | el9-signed)
         volume=CentOS-Stream-9-BaseOS-x86_64 product="CentOS Stream" version=9 variants=(AppStream BaseOS)
         main_image=images/install.img release=centos-stream-release-9.0-26.el9.noarch
         loader=syslinux-tftpboot-6.04-0.20.el9.noarch payload=w19.zstdio place=tftpboot packages=AppStream/Packages
@@ -40,7 +41,7 @@ case ${1-} in
         main_image=images/install.img release=centos-stream-release-10.0-10.el10.noarch
         loader=none payload=w19.zstdio place=tftpboot packages=AppStream/Packages
         ;;
-    *) die "usage: demo/image.sh el6|el7|el8|el9|el9-http|el9-bare|el9-arm64|el10|LAYOUT OF demo/family.sh [OUT.iso]" ;;
+    *) die "usage: demo/image.sh el6|el7|el8|el9|el9-http|el9-signed|el9-bare|el9-arm64|el10|LAYOUT OF demo/family.sh [OUT.iso]" ;;
 esac
 layout=$1
 
@@ -57,11 +58,14 @@ case $layout in
         mkimage=$(file_of /usr/bin/grub-mkimage)
         grub=$(file_of /usr/lib/grub/x86_64-efi/http.mod)
         ;;
+    *-signed) grub=$(unpacked=$unpacked_signed file_of /usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed) ;;
     *) grub=$(file_of /usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed) ;;
 esac
 kernel=$(file_of '/boot/vmlinuz-*')
-shim=$(file_of "/usr/lib/shim/shim$efi.efi.signed.latest" "/usr/lib/shim/shim$efi.efi.signed")
-mok_manager=$(file_of "/usr/lib/shim/mm$efi.efi.signed" "/usr/lib/shim/mm$efi.efi")
+loaders=$unpacked
+[[ $layout != *-signed ]] || loaders=$unpacked_signed
+shim=$(unpacked=$loaders file_of "/usr/lib/shim/shim$efi.efi.signed.latest" "/usr/lib/shim/shim$efi.efi.signed")
+mok_manager=$(unpacked=$loaders file_of "/usr/lib/shim/mm$efi.efi.signed" "/usr/lib/shim/mm$efi.efi")
 isolinux=$(file_of /usr/lib/ISOLINUX/isolinux.bin)
 pxelinux=$(file_of /usr/lib/PXELINUX/pxelinux.0)
 modules=$(dirname "$(file_of /usr/lib/syslinux/modules/bios/ldlinux.c32)")

@@ -52,8 +52,13 @@ file               says that the binary is static
 strace             says which system calls were made
 tcpdump            says what went over the cable
 genisoimage        images by another program
+dash               a shell that the installer may run scripts with
+perl-base          crypt(3), which judges password hashes
+python3-venv       pykickstart, the installers' own parser, which judges kickstarts
+mtools             EFI system partitions on images and disks
+dosfstools         FAT file systems
+udftools           UDF file systems
 isomd5sum          checksums implanted in images
-mtools             EFI system partitions on images
 LIST
     [[ $1 != bench ]] || cat <<'LIST'
 kea-admin          perfdhcp, a load of DHCP clients
@@ -132,6 +137,37 @@ unpack_arm64() {
     touch "$unpacked_arm64/complete"
 }
 
+# Signed loaders of the release after this one, from the same archive, likewise with lists of their own.
+unpack_signed() {
+    local work=$cache_dir/apt-signed file id archive release
+    local names=(shim-signed grub-efi-amd64-signed)
+    id=$(. /etc/os-release && echo "$ID")
+    # shellcheck disable=SC2016 # apt's own variable
+    archive=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Component: main' | head -n 1)
+    [[ -n $archive ]] || archive=$(apt-get indextargets --format '$(REPO_URI)' | head -n 1)
+    case $id in
+        ubuntu) release=noble ;;
+        *) release=trixie names+=(shim-helpers-amd64-signed) ;;
+    esac
+    mkdir -p "$work"/{lists,cache,debs}/partial
+    : >"$work/status"
+    printf 'deb [signed-by=/usr/share/keyrings/%s-archive-keyring.gpg] %s %s main\n' "$id" "$archive" "$release" \
+        >"$work/sources.list"
+    local options=(
+        -o APT::Sandbox::User=root -o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work/cache"
+        -o "Dir::State::status=$work/status" -o "Dir::Etc::SourceList=$work/sources.list"
+        -o Dir::Etc::SourceParts=/dev/null
+    )
+    apt-get "${options[@]}" update --quiet
+    say "unpacking into $unpacked_signed, not installing: ${names[*]} of $release"
+    (cd "$work/debs" && apt-get "${options[@]}" download "${names[@]}")
+    for file in "$work"/debs/*.deb; do
+        dpkg-deb -x "$file" "$unpacked_signed"
+    done
+    rm -r "$work"
+    touch "$unpacked_signed/complete"
+}
+
 unpack() {
     local names=() name file
     for name in "$@"; do
@@ -165,6 +201,17 @@ unpack() {
     printf '%s\n' "$aside_packages" >"$unpacked/complete"
 }
 
+# pykickstart, from the Python registry, in an environment of its own: what is there already is not fetched again.
+pykickstart=3.78
+install_pykickstart() {
+    local home=$cache_dir/pykickstart
+    say "installing pykickstart $pykickstart with pip, into $home"
+    rm -rf "$home"
+    python3 -m venv "$home"
+    "$home/bin/pip" install --quiet --disable-pip-version-check "pykickstart==$pykickstart"
+    echo "$pykickstart" >"$home/complete"
+}
+
 [[ ${1-} =~ ^(demo|test|bench)$ ]] || die "usage: demo/setup.sh demo|test|bench"
 job=$1
 if ! command -v apt-get >/dev/null; then
@@ -194,7 +241,11 @@ if [[ $job == bench ]]; then
 fi
 arm64=
 [[ $job != test || -e $unpacked_arm64/complete ]] || arm64=yes
-if [[ ${#missing[@]} == 0 && ${#aside[@]} == 0 && -z $arm64 ]]; then
+signed=
+[[ $job != test || -e $unpacked_signed/complete ]] || signed=yes
+parser=
+[[ $job != test || $(cat "$cache_dir/pykickstart/complete" 2>/dev/null) == "$pykickstart" ]] || parser=yes
+if [[ ${#missing[@]} == 0 && ${#aside[@]} == 0 && -z $arm64 && -z $signed && -z $parser ]]; then
     say "all packages for $job are there"
     exit 0
 fi
@@ -218,3 +269,5 @@ if [[ ${#aside[@]} -gt 0 ]]; then
     unpack "${names[@]}"
 fi
 [[ -z $arm64 ]] || unpack_arm64
+[[ -z $signed ]] || unpack_signed
+[[ -z $parser ]] || install_pykickstart

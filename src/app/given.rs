@@ -11,6 +11,7 @@ use super::prepare::cannot_open;
 use crate::boot::arch::Arch;
 use crate::config::LoaderFile;
 use crate::media::pe;
+use crate::media::search::{contains, position};
 
 /// Largest loader. The largest in use, a GRUB or iPXE with everything in it, have 4 MB.
 const MAX_LEN: u64 = 16 << 20;
@@ -218,13 +219,9 @@ fn plain_name(path: &Path) -> Option<String> {
     (name.len() <= 64 && name.bytes().all(is_plain)).then(|| name.to_owned())
 }
 
-fn contains(bytes: &[u8], text: &[u8]) -> bool {
-    bytes.windows(text.len()).any(|window| window == text)
-}
-
 /// The byte that follows `text`.
 fn after(bytes: &[u8], text: &[u8]) -> Option<u8> {
-    let at = bytes.windows(text.len()).position(|window| window == text)?;
+    let at = position(bytes, text)?;
     bytes.get(at + text.len()).copied()
 }
 

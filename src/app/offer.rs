@@ -9,7 +9,7 @@ use super::chronicle::Chronicle;
 use super::given::Given;
 use super::images::Image;
 use crate::boot::arch::Arch;
-use crate::boot::boot_file::{BootFile, BootInfo};
+use crate::boot::boot_file::{BootFile, BootInfo, NoBoot};
 use crate::boot::client::{Client, Firmware};
 use crate::boot::select::{self, FirstPrograms};
 use crate::content::catalog::Catalog;
@@ -184,6 +184,14 @@ impl Offer {
                 Ok(()) => first,
                 Err(error) => self.without_pxelinux(client, programs, &error),
             },
+            // Old ones are given ours; one that only goes round is given nothing, which ends it with a message.
+            BootFile::Name(name)
+                if matches!(client.firmware, Firmware::Ipxe { .. })
+                    && programs.built_in.values().any(|other| other == name)
+                    && self.chronicle.is_looping(client.mac) =>
+            {
+                BootFile::None(NoBoot::IpxeLoop)
+            }
             BootFile::Name(name) | BootFile::Url(name) => match self.prepared(client, programs, name) {
                 Some((arch, Err(error))) => self.without_uefi(client, programs, arch, &error),
                 _ => first,

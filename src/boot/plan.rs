@@ -120,6 +120,21 @@ impl Plan {
     pub fn default_entry(&self) -> &Entry {
         self.entries.get(self.default).unwrap_or_else(|| &self.entries[0])
     }
+
+    /// The key that starts the entry at `index` from a menu, where somebody is to choose: 0 is the disk.
+    pub fn key(&self, index: usize) -> Option<char> {
+        let entry = self.entries.get(index).filter(|_| self.is_choice)?;
+        match entry.action {
+            Action::Local => Some('0'),
+            Action::Linux(_) => char::from_digit(u32::try_from(index + 1).ok()?, 10),
+        }
+    }
+
+    /// An entry's title, with its key before it where it has one.
+    pub fn title_with_key(&self, index: usize) -> String {
+        let title = self.entries.get(index).map_or("", |entry| entry.title.as_str());
+        self.key(index).map_or_else(|| title.to_owned(), |key| format!("{key}  {title}"))
+    }
 }
 
 impl Site {
@@ -235,10 +250,11 @@ impl Site {
                 Choice { label: local, wait: Wait::Forever, message: Some(reason.clone()), is_choice: true }
             }
             Boot::Local => decided(local),
-            Boot::Install => {
-                let first = || self.images.first().map(install);
-                decided(bound.or(wished).or_else(first).unwrap_or(local))
-            }
+            // Where nothing says which image, somebody has to: the first one may be the wrong one.
+            Boot::Install => match bound.or(wished).or(only) {
+                Some(label) => decided(label),
+                None => Choice { label: local, wait: TO_CHOOSE, message: None, is_choice: true },
+            },
             Boot::Menu => {
                 let picked = machine.and_then(|asker| asker.pick).map(str::to_owned).filter(has);
                 let is_choice =

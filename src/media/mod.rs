@@ -26,6 +26,6 @@ pub mod verify;
 pub use entry::{AnswerKind, Entry, EntryKind, Menu};
 pub use family::Family;
 pub use loaders::{
-    BiosLoader, BiosSource, Loaders, Signature, UefiArch, UefiKind, UefiLoader, find_loaders, pe,
+    BiosLoader, BiosSource, Loaders, Signature, UefiArch, UefiKind, UefiLoader, find_loaders, pe, search,
 };
 pub use recognise::{GrubVerb, Media, Medium, NotInstallable, grub_verb, recognise};

@@ -250,3 +250,40 @@ fn a_bad_wire_delays_and_breaks_nothing() {
         }
     }
 }
+
+/// How long 10 MB take over a wire with a round trip of 2 ms that loses 2 % of the packets each way, a block at a time.
+fn over_a_lossy_wire(seed: u64) -> Duration {
+    let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let terms =
+        Terms { block_len: 1468, has_options: true, patience: Patience::Adaptive, ..Terms::default() };
+    let (mut transfer, mut step) = Transfer::start(10_000_000, &terms, T0);
+    let mut now = T0;
+    loop {
+        let number = match step {
+            Step::OptionAck => 0,
+            Step::Blocks(ref blocks) => *blocks.start(),
+            Step::Ended(ending) => {
+                assert!(matches!(ending, Ending::Done | Ending::Unconfirmed), "{ending:?}");
+                return now - T0;
+            }
+            Step::Wait => panic!("it waits for nothing"),
+        };
+        step = if chance.next(100) < 2 || chance.next(100) < 2 {
+            now = transfer.deadline();
+            transfer.on_time(now)
+        } else {
+            // No two are quite alike.
+            now += Duration::from_micros(1_950 + chance.next(100));
+            transfer.on_ack(low_bits(number), now)
+        };
+    }
+}
+
+/// Without any loss 6,813 round trips take 13.6 s.
+#[test]
+fn t19_what_a_wire_loses_costs_little_more_than_it_must() {
+    let mut times: Vec<_> = (1..=20).map(over_a_lossy_wire).collect();
+    times.sort();
+    assert!(times[10] < Duration::from_secs(15), "{times:?}");
+    assert!(times[19] < Duration::from_secs(17), "{times:?}");
+}

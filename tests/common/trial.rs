@@ -2,7 +2,7 @@
 #![allow(dead_code, unreachable_pub, clippy::disallowed_methods)]
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -28,6 +28,8 @@ pub enum OtherServer {
 pub struct Setup<'a> {
     pub firmware: Firmware,
     pub layout: &'a str,
+    /// Another image than the layout's.
+    pub image: Option<&'a Path>,
     /// What the wire does with frames from the machine, and with those from the server.
     pub wire: Option<(Edit, Edit)>,
     pub other: Option<OtherServer>,
@@ -41,12 +43,21 @@ pub struct Setup<'a> {
 
 impl Setup<'_> {
     pub fn new(firmware: Firmware, layout: &str) -> Setup<'_> {
-        Setup { firmware, layout, wire: None, other: None, shapes: "", answer: "", first_card: None }
+        Setup {
+            firmware,
+            layout,
+            image: None,
+            wire: None,
+            other: None,
+            shapes: "",
+            answer: "",
+            first_card: None,
+        }
     }
 
     /// Starts everything and switches the machine on.
     pub fn start(&self, name: &str) -> Trial {
-        let image = image(self.layout);
+        let image = self.image.map_or_else(|| image(self.layout), Path::to_owned);
         let power = power();
         let scratch = scratch(name);
         let bench = Bench::new();

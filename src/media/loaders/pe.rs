@@ -5,6 +5,8 @@
 //! Sources: Microsoft PE Format ("COFF File Header", "Optional Header Data Directories", "The Attribute Certificate
 //! Table"); RFC 2315 §9 (PKCS #7 signed data); RFC 5280 §4.1.2.4 (names).
 
+use super::search::contains;
+
 /// Whether a program is signed, as UEFI Secure Boot wants it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Signature {
@@ -72,7 +74,7 @@ pub fn trusts(shim: &[u8], program: &[u8]) -> Option<bool> {
     let issuer = issuer(certificates(program)?)?;
     // The certificate lies in shim as it is (shim `cert.S`), so the name is there byte for byte.
     certificates(shim)?;
-    Some(shim.windows(issuer.len()).any(|window| window == issuer))
+    Some(contains(shim, issuer))
 }
 
 /// The attribute certificate table; `None` when there is none.

@@ -19,6 +19,7 @@ macro_rules! checks {
 }
 
 checks! {
+    arp
     checksums
     deb
     dhcp
@@ -28,14 +29,19 @@ checks! {
     fat
     frame
     http
-    iso
     http_session
+    iso
     kickstart
+    kickstart_check
+    ladder
     lease
     menu_entries
     menu_grub
     menu_isolinux
+    ndp
     pe
+    profile
+    repository
     rpm
     tftp
     tftp_session
