@@ -29,7 +29,8 @@ lint:
 
 bench: setup-bench
 	cargo build --release
-	cargo bench
+	cargo bench --bench ready --bench dhcp --bench http --bench tftp >target/bench.jsonl
+	@echo "each figure above is a line of JSON in target/bench.jsonl"
 
 # Every fuzz target for SECONDS each; needs `cargo install cargo-fuzz`.
 SECONDS ?= 60

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes the kernel and the initial ramdisk of an image: demo/guest.sh LAYOUT DIRECTORY
 #
-# The kernel is the distribution's own, signed by it. The ramdisk holds demo/guest/init and drivers for the network.
+# The kernel is the distribution's own, signed by it. The ramdisk holds demo/guest/init and drivers for the network
+# and for disks.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 [[ $# == 2 ]] || die "usage: demo/guest.sh LAYOUT DIRECTORY"
@@ -20,10 +21,11 @@ cp "$source/init" "$source/udhcpc" "$initrd/"
 chmod 755 "$initrd/init" "$initrd/udhcpc"
 echo "release=$layout" >"$initrd/release"
 
+# Those of instructions that the emulated processor does not have are left out.
 # Modules, and before each one those that it needs; "builtin" ones are in the kernel.
-for name in virtio_pci virtio_net e1000 af_packet efivarfs; do
+for name in virtio_pci virtio_net e1000 af_packet efivarfs virtio_blk xhci_pci sd_mod usb_storage; do
     modprobe -d "${root:-/}" -S "$version" --show-depends "$name"
-done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' >"$initrd/modules/files"
+done | awk '$1 == "insmod" && $2 !~ /pclmul/ && !seen[$2]++ { print $2 }' >"$initrd/modules/files"
 while read -r file; do
     name=$(basename "$file")
     case $name in

@@ -84,5 +84,10 @@ for number in "${!disks[@]}"; do
         -device "virtio-blk-pci,drive=disk$number,bootindex=$((number + 1))"
     )
 done
+# A USB stick, PXEGO_LAB_STICK; it says that it cannot be removed, as many do.
+[[ -z ${PXEGO_LAB_STICK-} ]] || arguments+=(
+    -device qemu-xhci -drive "if=none,id=stick,format=raw,file=$PXEGO_LAB_STICK"
+    -device usb-storage,drive=stick,removable=off
+)
 [[ -z ${PXEGO_LAB_MONITOR-} ]] || arguments+=(-monitor "unix:$PXEGO_LAB_MONITOR,server=on,wait=off")
 exec "$qemu" "${arguments[@]}" </dev/null

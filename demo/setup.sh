@@ -52,6 +52,9 @@ file               says that the binary is static
 strace             says which system calls were made
 tcpdump            says what went over the cable
 genisoimage        images by another program
+dash               a shell that the installer may run scripts with
+perl-base          crypt(3), which judges password hashes
+python3-venv       pykickstart, the installers' own parser, which judges kickstarts
 mtools             EFI system partitions on images and disks
 dosfstools         FAT file systems
 udftools           UDF file systems
@@ -198,6 +201,17 @@ unpack() {
     printf '%s\n' "$aside_packages" >"$unpacked/complete"
 }
 
+# pykickstart, from the Python registry, in an environment of its own: what is there already is not fetched again.
+pykickstart=3.78
+install_pykickstart() {
+    local home=$cache_dir/pykickstart
+    say "installing pykickstart $pykickstart with pip, into $home"
+    rm -rf "$home"
+    python3 -m venv "$home"
+    "$home/bin/pip" install --quiet --disable-pip-version-check "pykickstart==$pykickstart"
+    echo "$pykickstart" >"$home/complete"
+}
+
 [[ ${1-} =~ ^(demo|test|bench)$ ]] || die "usage: demo/setup.sh demo|test|bench"
 job=$1
 if ! command -v apt-get >/dev/null; then
@@ -229,7 +243,9 @@ arm64=
 [[ $job != test || -e $unpacked_arm64/complete ]] || arm64=yes
 signed=
 [[ $job != test || -e $unpacked_signed/complete ]] || signed=yes
-if [[ ${#missing[@]} == 0 && ${#aside[@]} == 0 && -z $arm64 && -z $signed ]]; then
+parser=
+[[ $job != test || $(cat "$cache_dir/pykickstart/complete" 2>/dev/null) == "$pykickstart" ]] || parser=yes
+if [[ ${#missing[@]} == 0 && ${#aside[@]} == 0 && -z $arm64 && -z $signed && -z $parser ]]; then
     say "all packages for $job are there"
     exit 0
 fi
@@ -254,3 +270,4 @@ if [[ ${#aside[@]} -gt 0 ]]; then
 fi
 [[ -z $arm64 ]] || unpack_arm64
 [[ -z $signed ]] || unpack_signed
+[[ -z $parser ]] || install_pykickstart

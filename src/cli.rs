@@ -11,9 +11,11 @@ use argh::FromArgs;
 use words::{arch_path, path, words};
 
 mod inspect;
+mod ks;
 mod words;
 
 pub use inspect::InspectOptions;
+pub use ks::KsOptions;
 
 /// What help begins with. argh runs such a text together into one line, so only what follows is argh's.
 const HELP_HEAD: &str = "\
@@ -53,9 +55,18 @@ pub struct Options {
     #[argh(switch)]
     pub verify: bool,
 
-    /// the kickstart every machine gets; without it the installer asks
+    /// the kickstart every machine gets; without it, and without --wipe and --profile, the installer asks
     #[argh(option, arg_name = "file", from_str_fn(path))]
     pub ks: Option<PathBuf>,
+
+    /// instead of --ks: write a kickstart that erases the disk this rule allows: blank, all, or terms such as
+    /// size>=100G,smallest
+    #[argh(option, arg_name = "rule")]
+    pub wipe: Option<String>,
+
+    /// instead of --ks: write a kickstart from this profile; see "pxego ks --help"
+    #[argh(option, arg_name = "file", from_str_fn(path))]
+    pub profile: Option<PathBuf>,
 
     /// what the menu starts by itself: an image's id, such as el9, or local for the disk; default: the only image, with
     /// several the disk
@@ -89,7 +100,7 @@ pub struct Options {
     #[argh(option, arg_name = "part")]
     pub dhcp: Option<String>,
 
-    /// with --dhcp full: give addresses although another DHCP server does
+    /// start although the kickstart has errors; with --dhcp full: give addresses although another DHCP server does
     #[argh(switch)]
     pub force: bool,
 
@@ -146,6 +157,8 @@ pub struct Options {
 pub enum Command {
     /// Serve: the main job.
     Serve(Box<Options>),
+    /// Write a kickstart, or check one.
+    Ks(Box<KsOptions>),
     /// Say what images are.
     Inspect(InspectOptions),
     /// Print this text and end with success.
@@ -166,6 +179,12 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
     let words = words(arguments);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     // A subcommand is one more arm here, with its options in a file of its own below `cli/`.
+    if let Some(("ks", words)) = words.split_first().map(|(first, rest)| (*first, rest)) {
+        return Ok(match read::<KsOptions>("pxego ks", ks::HEAD, words)? {
+            Read::Help(text) => Command::Print(text),
+            Read::Options(options) => Command::Ks(Box::new(options)),
+        });
+    }
     if let Some((&"inspect", words)) = words.split_first() {
         return inspect(words);
     }
@@ -270,6 +289,9 @@ mod tests {
             assert!(help.starts_with("Usage: pxego ") && help.contains("  --iso "), "{help}");
             assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
         }
+        let Ok(Command::Print(help)) = parse(["ks", "--help"].map(OsString::from)) else { panic!("ks") };
+        assert!(help.starts_with("Usage: pxego ks ") && help.contains("  --wipe "), "{help}");
+        assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
         for word in ["-V", "--version"] {
             assert_eq!(parse([OsString::from(word)]), Ok(Command::Version));
         }

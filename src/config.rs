@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::answer::storage::Wipe;
 use crate::boot::site::MenuWish;
 use crate::cli::{Options, UsageError};
 use crate::dhcp::subnet::SubnetConfig;
@@ -47,6 +48,10 @@ pub struct Config {
     pub mirror: Option<String>,
     /// The kickstart.
     pub kickstart: Option<PathBuf>,
+    /// What a kickstart is written from where none is given.
+    pub written: Option<Written>,
+    /// Whether a kickstart with errors is served all the same.
+    pub force: bool,
     /// Loaders that the user gives; one for each kind of machine.
     pub loaders: Vec<LoaderFile>,
     /// The address wished for.
@@ -73,6 +78,15 @@ pub struct Config {
     pub tftp_rollover: RollOver,
     /// 0: events; 1: every request; 2: every packet.
     pub verbosity: u8,
+}
+
+/// What a kickstart is written from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The profile's file; everything by default without one.
+    pub profile: Option<PathBuf>,
+    /// The disk that may be erased, over what the profile says.
+    pub wipe: Option<Wipe>,
 }
 
 /// How events are written.
@@ -114,7 +128,8 @@ impl Config {
         let range = options.range.as_deref().map(Range::from_str).transpose().map_err(|error| {
             usage(format!("--range: {error}; write it as 192.168.100.100-192.168.100.200"))
         })?;
-        let dhcp = networks::wish(options.dhcp.as_deref(), options.force).map_err(usage)?;
+        let dhcp =
+            networks::wish(options.dhcp.as_deref(), options.force, options.ks.is_some()).map_err(usage)?;
         let reply_delay = networks::reply_delay(options.reply_delay.as_deref()).map_err(usage)?;
         let reservations = networks::reservations(&options.reserve).map_err(usage)?;
         let relayed = networks::relayed(&options.relayed).map_err(usage)?;
@@ -137,6 +152,8 @@ impl Config {
             overlays: options.overlay.iter().map(|text| Overlay::parse(text)).collect(),
             mirror: images::mirror(options.mirror.as_deref()).map_err(usage)?,
             kickstart: options.ks.clone(),
+            written: written(options).map_err(usage)?,
+            force: options.force,
             loaders,
             address,
             range,
@@ -152,6 +169,22 @@ impl Config {
             verbosity: u8::try_from(options.verbose).unwrap_or(u8::MAX),
         })
     }
+}
+
+/// What a kickstart is written from; `None` when one is given, or the installer is to ask.
+fn written(options: &Options) -> Result<Option<Written>, String> {
+    let (profile, wipe) = (&options.profile, &options.wipe);
+    if profile.is_none() && wipe.is_none() {
+        return Ok(None);
+    }
+    if options.ks.is_some() {
+        let option = if wipe.is_some() { "--wipe" } else { "--profile" };
+        return Err(format!("{option} writes a kickstart, and --ks gives one; leave one of them out"));
+    }
+    Ok(Some(Written {
+        profile: profile.clone(),
+        wipe: wipe.as_deref().map(str::parse).transpose().map_err(|error| format!("--wipe: {error}"))?,
+    }))
 }
 
 /// An address in its network, as `192.168.100.1/24`.

@@ -355,3 +355,36 @@ fn w14_apt_pipelines() {
     fs::remove_dir_all(&folder).unwrap();
     world.end();
 }
+
+/// What cloud-init reads of `ds=nocloud-net;s=URL/`, as it does (`cloudinit/util.py`, `read_seeded`): each with a connection
+/// of its own, and two of the four need not be there.
+const CLOUD_INIT: &str = "
+import requests, sys
+for name in ['meta-data', 'user-data', 'vendor-data', 'network-config']:
+    with requests.Session() as session:
+        answer = session.get(sys.argv[1] + name, headers={'User-Agent': 'Cloud-Init/24.4'}, allow_redirects=True, timeout=30)
+        print(name, answer.status_code, len(answer.history), answer.headers['Content-Length'] == str(len(answer.content)))
+        if answer.ok:
+            open(name, 'wb').write(answer.content)
+";
+
+#[test]
+fn w33_cloud_init_reads_its_seed() {
+    let world = World::with("cloud-init", |files| {
+        fs::create_dir(files.join("seed")).unwrap();
+        fs::write(files.join("seed/meta-data"), "instance-id: lab\n").unwrap();
+        fs::write(files.join("seed/user-data"), "#cloud-config\nhostname: lab\n").unwrap();
+    });
+    let said = world.client("/usr/bin/python3", &["-c", CLOUD_INIT, &format!("{URL}/seed/")]);
+    let expected = [
+        "meta-data 200 0 True",
+        "user-data 200 0 True",
+        "vendor-data 404 0 True",
+        "network-config 404 0 True",
+    ];
+    assert_eq!(said.lines().collect::<Vec<_>>(), expected);
+    for name in ["meta-data", "user-data"] {
+        world.is_same(name, &format!("seed/{name}"));
+    }
+    world.end();
+}

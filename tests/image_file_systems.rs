@@ -170,6 +170,9 @@ fn fat_of_every_width_is_read_as_mtools_reads_it() {
         fat.walk(|path, _| paths.push(String::from_utf8(path.to_vec()).unwrap()));
         let found = of_tree(&fat, &image, &paths);
         assert!(found == expected, "fat{bits}: {:?} {:?}", found.keys(), expected.keys());
+        // A stick is an image, too.
+        let stick = IsoImage::open(Arc::new(ImageFile::open(&image).unwrap())).unwrap();
+        assert_eq!((stick.volume_id(), paths_of(&stick).len()), ("EFIBOOT", expected.len()));
         let pieces = fat.file(b"big/in pieces.img").unwrap().data;
         assert!(pieces.extent_at(0).unwrap().len < pieces.len(), "fat{bits}: it is in one piece");
     }

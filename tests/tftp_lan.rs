@@ -223,6 +223,16 @@ impl Machine {
         (buffer[1], u16::from_be_bytes([buffer[2], buffer[3]]))
     }
 
+    /// The same, once the options were acknowledged: on a busy computer they may have come again.
+    fn hear_data(&mut self) -> (u8, u16) {
+        loop {
+            match self.hear() {
+                (6, _) => {}
+                other => return other,
+            }
+        }
+    }
+
     fn ack(&self, block: u16) {
         self.socket.send_to(&tftp::ack(block), self.port.unwrap()).unwrap();
     }
@@ -241,7 +251,7 @@ impl Machine {
         self.ask("1000", &[("blksize", "1400")]);
         assert_eq!(self.hear().0, 6);
         self.ack(0);
-        assert_eq!(self.hear(), (3, 1));
+        assert_eq!(self.hear_data(), (3, 1));
         self.ack(1);
         start.elapsed()
     }
@@ -519,7 +529,7 @@ fn s11_more_transfers_than_there_is_room_for_end_in_errors() {
                 match machine.hear() {
                     (6, _) => {
                         machine.ack(0);
-                        assert_eq!(machine.hear(), (3, 1));
+                        assert_eq!(machine.hear_data(), (3, 1));
                         served += 1;
                     }
                     (5, 0) => busy += 1,

@@ -1,6 +1,22 @@
 //! The answer file: what the installer is told, so that it asks nothing.
 
+pub mod check;
+pub mod finding;
 pub mod foreign;
+pub mod hash;
+mod instead;
 pub mod kickstart;
+pub mod lexer;
+mod nearest;
+mod options;
+pub mod profile;
+mod quote;
+pub mod release;
+pub mod repository;
+mod rules;
+pub mod storage;
+pub mod write;
 
 pub use kickstart::{Kickstart, KickstartError, Source};
+pub use profile::Profile;
+pub use release::Release;

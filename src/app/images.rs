@@ -157,6 +157,15 @@ fn open(path: PathBuf) -> Result<Opened, Refusal> {
     Ok(Opened { file, image: Arc::new(image), disc: disc.map(|bytes| Discinfo::parse(&bytes)), path })
 }
 
+/// One image alone, for who looks at it and serves nothing.
+pub(super) fn one(path: &std::path::Path) -> Result<Image, Refusal> {
+    let mut image = recognise_set(vec![open(path.to_owned())?])?;
+    if !image.media.repositories.is_empty() {
+        image.packages = Packages::Own;
+    }
+    Ok(image)
+}
+
 /// What the discs of a set are together.
 fn recognise_set(set: Vec<Opened>) -> Result<Image, Refusal> {
     let mut set = set.into_iter();

@@ -10,6 +10,7 @@ mod images;
 mod inspect;
 mod journal;
 mod knocks;
+mod ks;
 mod loops;
 mod losses;
 mod offer;
@@ -78,6 +79,8 @@ pub enum Ended {
 enum Next {
     /// To end with this exit code.
     End(u8),
+    /// To write a kickstart, or check one.
+    Ks(Box<cli::KsOptions>),
     /// To serve.
     Serve(Box<Config>),
 }
@@ -94,10 +97,18 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Ok(Next::End(0))
         }
         Command::Inspect(options) => Ok(Next::End(if inspect::run(&options) { 0 } else { NOT_WELL })),
+        Command::Ks(options) => Ok(Next::Ks(options)),
         Command::Serve(options) => Config::from_options(&options).map(|config| Next::Serve(Box::new(config))),
     });
     match result {
         Ok(Next::End(code)) => ExitCode::from(code),
+        Ok(Next::Ks(options)) => match ks::run(&options) {
+            Ok(code) => code,
+            Err(refusal) => {
+                complain(&refusal.text);
+                ExitCode::from(refusal.code)
+            }
+        },
         Ok(Next::Serve(config)) => match serve::run(&config) {
             Ok(Ended::Asked) => ExitCode::SUCCESS,
             Ok(Ended::Broken) => ExitCode::FAILURE,

@@ -13,9 +13,12 @@ use super::given::Given;
 use super::images::{Image, Images};
 use super::offer::Programs;
 use super::verify::{Opened, Report, Task};
-use super::{Refusal, complain};
+use super::{Refusal, complain, ks};
+use crate::answer::check::{Against, check};
+use crate::answer::finding::Severity;
 use crate::answer::kickstart::MAX_LEN;
-use crate::answer::{Kickstart, Source, foreign};
+use crate::answer::write::{Sources, write};
+use crate::answer::{Kickstart, Profile, Release, Source, foreign};
 use crate::boot::Site;
 use crate::boot::site::{self, KickstartFacts, MenuWish, Packages};
 use crate::config::Config;
@@ -47,6 +50,26 @@ pub(super) struct Prepared {
 struct Prepare {
     image: Image,
     kickstart: Option<Kickstart>,
+    /// What a kickstart is written from, when none is given.
+    written: Option<Written>,
+}
+
+/// What a kickstart is written from: the address in it is known later.
+struct Written {
+    profile: Profile,
+    release: Release,
+}
+
+impl Written {
+    /// The kickstart for an image whose tree is at `tree`. The line that says where packages come from is put in as into
+    /// any other.
+    fn kickstart(&self, image: &Image, tree: &str) -> Option<Kickstart> {
+        let own = if image.packages == Packages::Own { &image.media.repositories[..] } else { &[] };
+        let sources = Sources { tree: None, ..Sources::of_tree(tree, own) };
+        // It was written once before, to see that it can be.
+        let text = write(&self.profile, self.release, &sources).ok()?;
+        Kickstart::parse(text.into_bytes()).ok()
+    }
 }
 
 impl Prepared {
@@ -59,6 +82,7 @@ impl Prepared {
         let given = config.loaders.iter().map(Given::read).collect::<Result<_, _>>()?;
         let kickstart =
             config.kickstart.as_deref().map(|path| Ok((path, open_kickstart(path)?))).transpose()?;
+        let profile = profile(config)?;
         let is_only = images.len() == 1;
         let mut prepared = Vec::new();
         for image in images {
@@ -71,10 +95,12 @@ impl Prepared {
                 }
             }
             if let Some((path, kickstart)) = kickstart.as_ref().filter(|_| takes_kickstart(&image)) {
-                match judge_source(kickstart, path, &image) {
-                    Ok(warning) => {
+                let judged = judge_source(kickstart, path, &image)
+                    .and_then(|warning| Ok((warning, judge(kickstart, path, config, &image)?)));
+                match judged {
+                    Ok((source, errors)) => {
                         own = Some(kickstart.clone());
-                        warnings.extend(warning);
+                        warnings.extend(source.into_iter().chain(errors));
                     }
                     // The others can be installed with it.
                     Err(refusal) if !is_only => {
@@ -83,7 +109,17 @@ impl Prepared {
                     Err(refusal) => return Err(refusal),
                 }
             }
-            prepared.push(Prepare { image, kickstart: own });
+            let mut written = None;
+            if let Some(profile) = profile.as_ref().filter(|_| takes_kickstart(&image)) {
+                match write_from(profile, &image) {
+                    Ok(from) => written = Some(from),
+                    Err(refusal) if !is_only => {
+                        warnings.push(format!("machines get no kickstart for {}: {refusal}", image.id))
+                    }
+                    Err(refusal) => return Err(refusal),
+                }
+            }
+            prepared.push(Prepare { image, kickstart: own, written });
         }
         if let Some((path, _)) = &kickstart
             && prepared.iter().all(|it| it.kickstart.is_none())
@@ -129,7 +165,9 @@ impl Prepared {
     pub(super) fn catalog(self, site: Site, machines: Arc<Mutex<Registry>>) -> Catalog {
         let mut bios: Vec<(u64, BiosLoader)> = Vec::new();
         let mut trees = Vec::new();
-        for Prepare { image, kickstart } in self.images {
+        for Prepare { image, kickstart, written } in self.images {
+            let tree = site.tree_url(&image.id);
+            let kickstart = kickstart.or_else(|| written?.kickstart(&image, &tree));
             trees.push(Tree {
                 second_stages: second_stages(image.files.as_ref(), &image.loaders),
                 files: image.files,
@@ -191,7 +229,10 @@ impl Prepare {
             uefi_programs: uefi.map(|loader| loader.first().to_owned()).collect(),
             runs_on: self.image.runs_on(),
             packages: packages.clone(),
-            kickstart: self.kickstart.as_ref().map(|it| KickstartFacts { own_source: own_source(it) }),
+            kickstart: match &self.kickstart {
+                Some(kickstart) => Some(KickstartFacts { own_source: own_source(kickstart) }),
+                None => self.written.as_ref().map(|_| KickstartFacts { own_source: false }),
+            },
         }
     }
 }
@@ -249,6 +290,75 @@ pub(super) fn cannot_open(option: &str, path: &Path, error: &io::Error) -> Refus
         _ => format!("Try \"head -c 1 {shown}\": if that fails too, the disk or stick is at fault"),
     };
     Refusal::new(format!("{option}{shown}: {error}. {remedy}"))
+}
+
+/// The profile that kickstarts are written from; its passwords are made here, one for all images.
+fn profile(config: &Config) -> Result<Option<Profile>, Refusal> {
+    let Some(written) = &config.written else { return Ok(None) };
+    let mut profile = ks::of_file(written.profile.as_deref()).map_err(Refusal::wrong_use)?;
+    if let Some(wipe) = &written.wipe {
+        profile.disk.wipe = Some(wipe.clone());
+    }
+    ks::make_passwords(&mut profile)?;
+    Ok(Some(profile))
+}
+
+/// What the installer on the image will make of the kickstart. Errors stop the start, unless that is forced.
+fn judge(
+    kickstart: &Kickstart,
+    path: &Path,
+    config: &Config,
+    image: &Image,
+) -> Result<Option<String>, Refusal> {
+    let media = &image.media;
+    let Some(release) = Release::of(media) else { return Ok(None) };
+    let repository = ks::repository(image, kickstart.text(), release)?;
+    let report = check(kickstart.text(), Against { release, repository: repository.as_ref() });
+    let shown = path.display().to_string();
+    let more = format!("pxego ks --check {shown} --iso {}", image.path.display());
+    let errors = report.count(Severity::Error);
+    if errors == 0 {
+        return Ok(None);
+    }
+    if config.force {
+        return Ok(Some(format!(
+            "{shown} has {errors} errors at which the installer of {} stops; served because of --force. See them with \
+             \"{more}\"",
+            media.name
+        )));
+    }
+    let mut listed = report.clone();
+    listed.findings.retain(|finding| finding.severity == Severity::Error);
+    Err(Refusal::new(format!(
+        "the installer of {} would stop at this kickstart:\n{}Mend it and see what is left with\n\n    {more}\n\n\
+         or serve it as it is with --force",
+        media.name,
+        ks::for_people(&shown, &listed, false)
+    )))
+}
+
+/// What a kickstart for this image is written from. It is written once already, to see that it can be.
+fn write_from(profile: &Profile, image: &Image) -> Result<Written, Refusal> {
+    let media = &image.media;
+    let release = Release::of(media).ok_or_else(|| {
+        Refusal::new(format!(
+            "{} does not say its release, so no kickstart can be written for it. Write one with\n\n    \
+             pxego ks --release EL9 >ks.cfg\n\nand give it with --ks ks.cfg",
+            media.name
+        ))
+    })?;
+    if image.packages == Packages::Unknown {
+        return Err(Refusal::new(format!(
+            "{} has no packages. Say where they are, such as --mirror http://mirror.example.org/path/to/the/tree, or give \
+             the DVD image of the same release with another --iso",
+            media.name
+        )));
+    }
+    let text = write(profile, release, &Sources::default()).map_err(Refusal::new)?;
+    if image.packages == Packages::Own {
+        ks::refuse_missing(&text, release, image)?;
+    }
+    Ok(Written { profile: profile.clone(), release })
 }
 
 /// Whether the kickstart and the image together say where the packages come from.

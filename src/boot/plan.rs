@@ -250,10 +250,11 @@ impl Site {
                 Choice { label: local, wait: Wait::Forever, message: Some(reason.clone()), is_choice: true }
             }
             Boot::Local => decided(local),
-            Boot::Install => {
-                let first = || self.images.first().map(install);
-                decided(bound.or(wished).or_else(first).unwrap_or(local))
-            }
+            // Where nothing says which image, somebody has to: the first one may be the wrong one.
+            Boot::Install => match bound.or(wished).or(only) {
+                Some(label) => decided(label),
+                None => Choice { label: local, wait: TO_CHOOSE, message: None, is_choice: true },
+            },
             Boot::Menu => {
                 let picked = machine.and_then(|asker| asker.pick).map(str::to_owned).filter(has);
                 let is_choice =

@@ -115,7 +115,7 @@ fn what_a_machine_is_to_do_starts_by_itself() {
     let cases = [
         (&two, bound("el7", Boot::Menu), "el7", Some(3)),
         (&two, bound("el7", Boot::Install), "el7", Some(3)),
-        (&two, any(Boot::Install), "el9", Some(3)),
+        (&two, any(Boot::Install), "local", Some(60)),
         (&two, bound("el7", Boot::Local), "local", Some(3)),
         (&two, bound("el7", held()), "local", None),
         (&two, bound("gone", Boot::Menu), "local", Some(60)),

@@ -10,8 +10,8 @@ use crate::wire::MacAddr;
 
 use super::Range;
 
-/// `--dhcp PART` and `--force`.
-pub(super) fn wish(part: Option<&str>, force: bool) -> Result<Wish, String> {
+/// `--dhcp PART` and `--force`, which may also be meant for a kickstart.
+pub(super) fn wish(part: Option<&str>, force: bool, has_kickstart: bool) -> Result<Wish, String> {
     let wish = match part {
         None | Some("auto") => Wish::Auto,
         Some("full") => Wish::Full { force },
@@ -21,9 +21,11 @@ pub(super) fn wish(part: Option<&str>, force: bool) -> Result<Wish, String> {
     };
     match wish {
         Wish::Full { .. } => Ok(wish),
-        _ if force => {
-            Err("--force goes with --dhcp full: it gives addresses although another server does".into())
-        }
+        _ if force && !has_kickstart => Err(
+            "--force goes with --dhcp full: it gives addresses although another server does; or with --ks: it serves a \
+             kickstart that has errors"
+                .into(),
+        ),
         _ => Ok(wish),
     }
 }
@@ -93,12 +95,12 @@ mod tests {
 
     #[test]
     fn the_part_to_play_is_a_word() {
-        assert_eq!(wish(None, false), Ok(Wish::Auto));
-        assert_eq!(wish(Some("full"), true), Ok(Wish::Full { force: true }));
-        assert_eq!(wish(Some("proxy"), false), Ok(Wish::Proxy));
-        assert_eq!(wish(Some("off"), false), Ok(Wish::Off));
+        assert_eq!(wish(None, false, false), Ok(Wish::Auto));
+        assert_eq!(wish(Some("full"), true, false), Ok(Wish::Full { force: true }));
+        assert_eq!(wish(Some("proxy"), false, false), Ok(Wish::Proxy));
+        assert_eq!(wish(Some("off"), false, false), Ok(Wish::Off));
         for (part, force, named) in [(Some("on"), false, "--dhcp on"), (None, true, "--dhcp full")] {
-            assert!(wish(part, force).unwrap_err().contains(named));
+            assert!(wish(part, force, false).unwrap_err().contains(named));
         }
     }
 

@@ -11,9 +11,9 @@ use super::indexed::Indexed;
 use super::udf::{self, Udf};
 use super::volume::{Medium, Volume};
 use super::walk::{Walked, walk};
-use super::{BootImage, Entry, FileData, FileTree, Node, ReadAt, limits, links, partition};
+use super::{BootImage, Entry, Extent, FatImage, FileData, FileTree, Node, ReadAt, limits, links, partition};
 
-/// An ISO 9660 or UDF image: an index of all its files, held in memory, and the source of their bytes.
+/// An ISO 9660, UDF or FAT image: an index of all its files, held in memory, and the source of their bytes.
 ///
 /// Names are those of Rock Ridge where the image has it, else those of Joliet, else the plain ones in lower case.
 /// Directories moved by Rock Ridge stand where they belong. Symbolic links are listed as what they lead to, and
@@ -39,9 +39,10 @@ impl IsoImage {
     /// # Errors
     /// When the file is something else, is cut short, or is damaged beyond use: see [`ImageError`].
     pub fn open(source: Arc<dyn ReadAt>) -> Result<Self, ImageError> {
-        let volume = match Volume::read(source.as_ref())? {
-            Medium::UdfOnly => return Self::from_udf(source, None),
-            Medium::Iso(volume) => volume,
+        let volume = match Volume::read(source.as_ref()) {
+            Ok(Medium::UdfOnly) => return Self::from_udf(source, None),
+            Ok(Medium::Iso(volume)) => volume,
+            Err(foreign) => return Self::from_fat(source).ok_or(foreign),
         };
         let (expected, found) = (volume.space, source.len());
         let missing = expected.saturating_sub(found);
@@ -90,6 +91,19 @@ impl IsoImage {
             boot_catalog: volume.and_then(|volume| volume.boot_catalog).map(offset_of),
             entry_count,
             warnings: warnings.into_vec(),
+        })
+    }
+
+    /// The files of a FAT file system: a stick that somebody copied an image's files to.
+    fn from_fat(source: Arc<dyn ReadAt>) -> Option<Self> {
+        let len = source.len();
+        let fat = FatImage::open(&FileData::new(source, [Extent { offset: 0, len }])).ok()?;
+        Some(Self {
+            volume_id: fat.label().to_owned(),
+            boot_catalog: None,
+            entry_count: fat.entry_count(),
+            warnings: fat.warnings().to_vec(),
+            files: fat.into_files(),
         })
     }
 

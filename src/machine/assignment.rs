@@ -41,7 +41,7 @@ pub enum Boot {
     /// What the menu does by itself: installs the image it is bound to, or the only one; with several it boots its disk.
     #[default]
     Menu,
-    /// Installs the image it is bound to, or the default one.
+    /// Installs the image it is bound to, the default or the only one, whatever the menu would wait for.
     Install,
     /// Boots its own disk: it is done.
     Local,

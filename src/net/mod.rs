@@ -19,4 +19,5 @@ pub mod raw;
 pub mod signals;
 pub mod state;
 mod sys;
+pub mod terminal;
 pub mod tftp;

@@ -1,6 +1,6 @@
 //! The decompressor of a payload, chosen by what the package says and by how the payload begins.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::MultiGzDecoder;
@@ -127,6 +127,17 @@ impl Compression {
             Self::Bzip2 => Box::new(MultiBzDecoder::new(packed)),
         })
     }
+}
+
+/// The unpacked bytes of a file whose first bytes tell how it is packed; of one that is not, its own.
+///
+/// # Errors
+/// When it cannot be read, or is packed in a way that is not supported.
+pub fn unpacked<'a>(packed: Box<dyn Read + 'a>) -> Result<Box<dyn Read + 'a>, PackageError> {
+    let mut packed = BufReader::with_capacity(64 << 10, packed);
+    let start = packed.fill_buf().map_err(PackageError::Payload)?;
+    let found = MAGICS.iter().find(|(magic, _)| start.starts_with(magic));
+    found.map_or(Compression::None, |(_, found)| *found).unpack(packed)
 }
 
 /// The payload as a stream, as far as it can be worth reading: packed bytes may be many and unpack to nothing.

@@ -23,6 +23,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use compression::unpacked;
 use std::collections::BTreeMap;
 
 use crate::image::FileData;

@@ -112,8 +112,10 @@ pub struct Transfer {
     last: u64,
     /// Whether the client was ever heard after its request.
     is_proven: bool,
-    /// Whether what follows the base was sent again since the client moved it.
+    /// Whether no repeated acknowledgement counts until the client moves the base.
     repeated: bool,
+    /// Whether something that follows the base was sent more than once.
+    doubled: bool,
     /// How often it was sent.
     sendings: u32,
     /// When the client was last seen to go on.
@@ -138,6 +140,7 @@ impl Transfer {
             last: size.checked_div(block_len).unwrap_or(0).saturating_add(1),
             is_proven: false,
             repeated: false,
+            doubled: false,
             sendings: 1,
             progress_at: now,
             timer: Timer::start(terms.patience, now),
@@ -244,6 +247,7 @@ impl Transfer {
         self.sendings = self.sendings.saturating_add(1);
         self.timer.on_timeout(now);
         self.repeated = false;
+        self.doubled = true;
         self.flight()
     }
 
@@ -260,6 +264,7 @@ impl Transfer {
     pub fn on_repeated_request(&mut self, now: Duration) -> Step {
         self.timer.on_resent(now);
         self.progress_at = now;
+        self.doubled = true;
         self.flight()
     }
 
@@ -282,9 +287,12 @@ impl Transfer {
     }
 
     /// Everything up to `base` is there. An acknowledgement within the window means that what follows was lost: it is
-    /// sent again now, and not once more for each of the blocks that still arrive behind the gap.
+    /// sent again now, and not once more for each of the blocks that still arrive behind the gap. Nor for those of a window
+    /// that came twice: else each window would come twice from then on.
     fn advance(&mut self, base: u64, now: Duration) -> Step {
-        self.repeated = base < self.sent;
+        let has_gap = base < self.sent;
+        self.repeated = has_gap || self.doubled;
+        self.doubled = has_gap;
         self.base = base;
         self.is_proven = true;
         self.sendings = 1;
@@ -304,7 +312,7 @@ impl Transfer {
         if self.window == 1 || self.repeated || !self.is_proven {
             return Step::Wait;
         }
-        self.repeated = true;
+        (self.repeated, self.doubled) = (true, true);
         self.timer.on_resent(now);
         self.flight()
     }

@@ -65,9 +65,18 @@ pub fn for_programs(event: &Event) -> String {
 
 /// `text` with everything that a terminal would act on written out, cut at [`MAX_TEXT`] characters.
 pub fn escape(text: &str) -> String {
+    escape_up_to(text, MAX_TEXT)
+}
+
+/// The same for text whose length is known to be small.
+pub fn escape_whole(text: &str) -> String {
+    escape_up_to(text, usize::MAX)
+}
+
+fn escape_up_to(text: &str, most: usize) -> String {
     let mut escaped = String::with_capacity(text.len());
     for (count, c) in text.chars().enumerate() {
-        if count == MAX_TEXT {
+        if count == most {
             escaped.push_str("...");
             break;
         }

@@ -94,6 +94,8 @@ pub struct Extras<'a> {
     pub disks: &'a [&'a Path],
     /// Where QEMU takes commands: a socket that it makes.
     pub monitor: Option<&'a Path>,
+    /// The raw image of a USB stick.
+    pub stick: Option<&'a Path>,
 }
 
 /// A virtual machine. Its power goes when it is dropped.
@@ -129,6 +131,7 @@ impl Machine {
         let disks: Vec<&str> = extras.disks.iter().map(|disk| disk.to_str().unwrap()).collect();
         command.env("PXEGO_LAB_DISKS", disks.join(":"));
         command.envs(extras.monitor.map(|socket| ("PXEGO_LAB_MONITOR", socket)));
+        command.envs(extras.stick.map(|stick| ("PXEGO_LAB_STICK", stick)));
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut process = command.spawn().unwrap();
         let console = lines(process.stdout.take().unwrap());
@@ -146,14 +149,14 @@ impl Machine {
         self.console.try_iter().collect()
     }
 
-    /// Waits until a line with `text` comes on its console. That line.
+    /// Waits until a line with `text` comes on its console, perhaps after much that has to be fetched. That line.
     ///
     /// # Panics
-    /// When it does not come within the time in which a machine boots.
+    /// When it does not come within three times the time in which a machine boots.
     pub fn says(&self, text: &str) -> String {
         let start = Instant::now();
         let mut console = Vec::new();
-        while let Ok(line) = self.console.recv_timeout(BOOT_DEADLINE.saturating_sub(start.elapsed())) {
+        while let Ok(line) = self.console.recv_timeout((3 * BOOT_DEADLINE).saturating_sub(start.elapsed())) {
             if line.contains(text) {
                 return line;
             }

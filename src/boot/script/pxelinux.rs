@@ -8,6 +8,9 @@ use crate::boot::site::{RunsOn, Wait};
 /// The screen behind F1 where the image has none of its own.
 pub const OWN_SCREEN: &str = "pxego/help.msg";
 
+/// Most entries that are listed above a prompt: a text screen has 25 lines, and the ROM's stand there already.
+const MAX_LINES: usize = 14;
+
 /// Name endings by which PXELINUX takes a file for something else than a kernel (`doc/syslinux.txt`, "KERNEL image").
 const NOT_KERNELS: [&str; 7] = [".0", ".bin", ".bs", ".bss", ".c32", ".cbt", ".img"];
 
@@ -94,8 +97,12 @@ fn head_of_prompt<'a>(plan: &Plan, entries: impl Iterator<Item = &'a Entry>) -> 
             printable(&default.title)
         ),
     });
-    for entry in entries {
+    let entries: Vec<&Entry> = entries.collect();
+    for entry in entries.iter().take(MAX_LINES) {
         head.push_str(&format!("SAY   {:<12} {}\n", entry.label, printable(&entry.title)));
+    }
+    if entries.len() > MAX_LINES {
+        head.push_str(&format!("SAY   and {} more; F1 shows what can be typed\n", entries.len() - MAX_LINES));
     }
     head
 }
@@ -151,7 +158,7 @@ fn word(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::boot::plan::tests::{plan_for, site, site_of_two};
+    use crate::boot::plan::tests::{image, plan_for, site, site_of_two};
     use crate::boot::site::MenuWish;
     use crate::machine::{Assignment, Boot};
     use crate::media::Menu;
@@ -209,6 +216,19 @@ mod tests {
         let prompt = render_for(&site_of_two(), Modules::default());
         assert!(prompt.starts_with("DEFAULT local\nPROMPT 1\nTIMEOUT 600\nSAY "), "{prompt}");
         assert!(!prompt.contains(".c32"), "{prompt}");
+    }
+
+    #[test]
+    fn a_long_list_stays_on_the_screen() {
+        let mut site = site(80);
+        site.images = (0..10).map(|number| image(&format!("el{number}"), "Some Linux")).collect();
+        let prompt = render_for(&site, Modules::default());
+        assert_eq!(
+            prompt.lines().filter(|line| line.starts_with("SAY ")).count(),
+            1 + MAX_LINES + 1,
+            "{prompt}"
+        );
+        assert!(prompt.contains("SAY   and 17 more; F1 "), "{prompt}");
     }
 
     #[test]

@@ -47,6 +47,11 @@ impl FatImage {
         })
     }
 
+    /// All its files.
+    pub(in crate::image) fn into_files(self) -> Indexed {
+        self.files
+    }
+
     /// The volume label, without its padding; empty when there is none.
     pub fn label(&self) -> &str {
         &self.label

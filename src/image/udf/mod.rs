@@ -7,6 +7,8 @@
 //! Sources: ECMA-167, third edition; OSTA UDF 2.60.
 
 mod descriptor;
+#[cfg(test)]
+mod tests;
 mod volume;
 mod walk;
 

@@ -263,3 +263,32 @@ fn half_a_request_and_an_end_is_no_request() {
 mod faults;
 #[path = "tests_slow.rs"]
 mod slow;
+
+/// U-Boot's `wget`: the one with a TCP of its own, which takes three packets at a time (`net/wget.c`), and the one of lwIP
+/// (`http_client.c`). Both look for these very words, and read until the end.
+#[test]
+fn w29_u_boot_loads_a_file() {
+    let bench = Bench::new("u-boot", |_| {});
+    for request in [
+        "GET /large HTTP/1.0\r\n\r\n",
+        "GET /large HTTP/1.1\r\nUser-Agent: U-Boot\r\nAccept: */*\r\nHost: 127.0.0.1\r\nConnection: Close\r\n\r\n",
+    ] {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(3 * 1460).unwrap();
+        socket.connect(&bench.address.into()).unwrap();
+        let mut stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).unwrap();
+        let end = all.windows(4).position(|it| it == b"\r\n\r\n").unwrap() + 4;
+        let head = std::str::from_utf8(&all[..end]).unwrap();
+        assert!(
+            head.starts_with("HTTP/1.1 200 ") && head.contains(&format!("\r\nContent-Length: {LARGE}\r\n"))
+        );
+        // Its second half lies before the first.
+        let expected = (LARGE / 2..LARGE).chain(0..LARGE / 2).map(content);
+        assert!(all[end..].iter().copied().eq(expected), "{} other bytes", all.len() - end);
+        bench.hears(&format!("large {LARGE} done"));
+    }
+}

@@ -19,9 +19,9 @@ macro_rules! checks {
 }
 
 checks! {
-    deb
-    checksums
     arp
+    checksums
+    deb
     dhcp
     dhcp_server
     dhcp_session
@@ -29,16 +29,19 @@ checks! {
     fat
     frame
     http
-    iso
     http_session
+    iso
     kickstart
+    kickstart_check
     ladder
     lease
     menu_entries
     menu_grub
     menu_isolinux
-    pe
     ndp
+    pe
+    profile
+    repository
     rpm
     tftp
     tftp_session

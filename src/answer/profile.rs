@@ -1,0 +1,647 @@
+//! What an installed machine is to be, in the words of no release: one type for flags, for a file, for a form.
+//!
+//! Every value is checked when it is read, so that a fault is told with its place and nothing later can be wrong about
+//! it; [`super::write`] puts it into the words of a release.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+use super::quote::one_line;
+use super::storage::{Layout, Wipe};
+
+/// Most characters of a value.
+const MAX_LEN: usize = 4096;
+
+/// Declares a text that is checked when it is read.
+macro_rules! checked_text {
+    ($(#[$doc:meta])* $name:ident, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+        #[serde(try_from = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = String;
+
+            fn try_from(text: String) -> Result<Self, String> {
+                one_line(&text).map_err(|error| error.to_string())?;
+                if text.chars().count() > MAX_LEN {
+                    return Err(format!("it has more than {MAX_LEN} characters"));
+                }
+                let check: fn(&str) -> Result<(), String> = $check;
+                check(&text).map(|()| Self(text))
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                Self::try_from(text.to_owned())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+fn letters(text: &str, extra: &str) -> Result<(), String> {
+    let is_bad = |c: &char| !c.is_ascii_alphanumeric() && !extra.contains(*c);
+    match text.chars().find(is_bad) {
+        _ if text.is_empty() => Err("it is empty".to_owned()),
+        _ if text.starts_with('-') => Err(format!("\"{text}\" begins with -")),
+        Some(c) => Err(format!("\"{text}\" has a {c:?}; letters, digits and {extra} may be there")),
+        None => Ok(()),
+    }
+}
+
+checked_text!(
+    /// A name of a user, a group, a service, an interface or a repository.
+    Name,
+    |text| {
+        if text.len() > 64 {
+            return Err("a name has at most 64 letters".to_owned());
+        }
+        letters(text, "._-@:")
+    }
+);
+
+checked_text!(
+    /// A language, a keyboard, a time zone, a host: one word without surprises.
+    Word,
+    |text| letters(text, "._-@:/+,=")
+);
+
+checked_text!(
+    /// A name of a host, with or without its domain (RFC 1123 §2.1).
+    HostName,
+    |text| {
+        let is_label = |label: &str| {
+            !label.is_empty()
+                && label.len() <= 63
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+        };
+        let is_good = text.len() <= 253 && text.split('.').all(is_label);
+        is_good.then_some(()).ok_or_else(|| format!("\"{text}\" is no name of a host, such as node1.example.org"))
+    }
+);
+
+checked_text!(
+    /// Free text on one line: a person's name, a passphrase.
+    Text,
+    |_| Ok(())
+);
+
+checked_text!(
+    /// More arguments for a kernel.
+    Arguments,
+    |text| {
+        if text.contains('\\') { Err("a kernel's arguments have no backslash".to_owned()) } else { Ok(()) }
+    }
+);
+
+checked_text!(
+    /// Where a repository or a tree is.
+    Url,
+    |text| {
+        let has_scheme = ["http://", "https://", "ftp://", "file://"].iter().any(|scheme| text.starts_with(scheme));
+        if !has_scheme {
+            return Err(format!("\"{text}\" is no URL; it begins with http://, https:// or ftp://"));
+        }
+        letters(text, ":/._-~%?&=+,;@!$*()[]")
+    }
+);
+
+checked_text!(
+    /// A name in `%packages`: a package, a glob, something provided.
+    Package,
+    |text| {
+        if text.starts_with(['@', '-', '%', '#']) {
+            return Err(format!("\"{text}\" is no name of a package"));
+        }
+        letters(text, "._-+*?:()/[]~^")
+    }
+);
+
+checked_text!(
+    /// A group or an environment: its id, or its title.
+    Group,
+    |text| {
+        if text.starts_with(['@', '^']) {
+            return Err(format!("write {} without the @", text.trim_start_matches(['@', '^'])));
+        }
+        letters(text, "._-+ ()&/:")
+    }
+);
+
+checked_text!(
+    /// A public key of ssh, as it stands in a `.pub` file (OpenSSH `sshd(8)`, AUTHORIZED_KEYS).
+    SshKey,
+    |text| {
+        const KINDS: [&str; 4] = ["ssh-", "ecdsa-", "sk-ssh-", "sk-ecdsa-"];
+        let mut words = text.split(' ');
+        let kind = words.next().unwrap_or_default();
+        let data = words.next().unwrap_or_default();
+        let is_key = KINDS.iter().any(|known| kind.starts_with(known))
+            && data.len() >= 16
+            && data.chars().all(|c| c.is_ascii_alphanumeric() || "+/=".contains(c));
+        is_key.then_some(()).ok_or_else(|| "this is no public key of ssh; give what is in a .pub file".to_owned())
+    }
+);
+
+/// A password: its hash, or where one comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Password {
+    /// Made up, and shown once.
+    Random,
+    /// Typed in here.
+    Prompt,
+    /// The installer asks, or there is none.
+    Ask,
+    /// Nobody can log in with one.
+    Locked,
+    /// A hash of crypt(3).
+    Hash(String),
+}
+
+impl TryFrom<String> for Password {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Ok(match text.as_str() {
+            "random" => Self::Random,
+            "prompt" => Self::Prompt,
+            "ask" => Self::Ask,
+            "locked" => Self::Locked,
+            hash if ["$6$", "$5$", "$y$"].iter().any(|scheme| hash.starts_with(scheme)) => {
+                letters(&hash.replace('$', ""), "./=,")
+                    .map_err(|_| "the hash has letters that no hash has".to_owned())?;
+                Self::Hash(text)
+            }
+            _ => {
+                return Err(
+                    "a password is not written in the open; write its hash (mkpasswd -m sha512crypt), \
+                            random, prompt, ask or locked"
+                        .to_owned(),
+                );
+            }
+        })
+    }
+}
+
+impl FromStr for Password {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::try_from(text.to_owned())
+    }
+}
+
+/// An address with the length of its network's prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// Bits of the prefix, 1 to 31.
+    pub prefix: u8,
+}
+
+impl Address {
+    /// The netmask.
+    pub fn netmask(self) -> Ipv4Addr {
+        Ipv4Addr::from(u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0))
+    }
+}
+
+/// How an interface gets its address.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Addressing {
+    /// From a DHCP server.
+    #[default]
+    Dhcp,
+    /// Not at all (IPv4).
+    None,
+    /// Always this one.
+    Static(Address),
+}
+
+impl TryFrom<String> for Addressing {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let wrong = || format!("\"{text}\" is no address; write dhcp, none, or one as 10.0.0.5/24");
+        match text.as_str() {
+            "dhcp" => return Ok(Self::Dhcp),
+            "none" => return Ok(Self::None),
+            _ => {}
+        }
+        let (address, prefix) = text.split_once('/').ok_or_else(wrong)?;
+        let address = address.parse().map_err(|_| wrong())?;
+        let prefix = prefix.parse().ok().filter(|prefix| (1..=31).contains(prefix)).ok_or_else(wrong)?;
+        Ok(Self::Static(Address { address, prefix }))
+    }
+}
+
+/// One network interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Network {
+    /// The interface: its name, its MAC address, `link` for the first with a cable, `bootif` for the one that was booted
+    /// from. Left out: `link`. For a bond the bond's own name.
+    pub device: Option<Name>,
+    /// `dhcp` (the default), `none`, or an address with its prefix length.
+    pub address: Addressing,
+    /// The router; only with an address.
+    pub gateway: Option<Ipv4Addr>,
+    /// Name servers.
+    pub dns: Vec<Ipv4Addr>,
+    /// The interfaces of a bond. From EL6 on.
+    pub bond: Vec<Name>,
+    /// How the bond works, such as `mode=802.3ad,miimon=100`.
+    pub bond_options: Option<Word>,
+    /// The number of a VLAN, 1 to 4094. From EL6 on.
+    pub vlan: Option<u16>,
+    /// The largest packet, in bytes.
+    pub mtu: Option<u16>,
+}
+
+/// Somebody who can log in.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct User {
+    /// The name to log in with.
+    pub name: Name,
+    /// The hash of the password, `random`, `prompt`, or `locked` (the default): only with a key.
+    #[serde(default = "locked")]
+    pub password: Password,
+    /// Whether this user may become root (the group `wheel`).
+    #[serde(default)]
+    pub admin: bool,
+    /// More groups.
+    #[serde(default)]
+    pub groups: Vec<Name>,
+    /// The person's name. From EL6 on.
+    #[serde(default)]
+    pub comment: Option<Text>,
+    /// Public keys that may log in.
+    #[serde(default)]
+    pub ssh_keys: Vec<SshKey>,
+}
+
+fn locked() -> Password {
+    Password::Locked
+}
+
+/// What SELinux does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Selinux {
+    /// It forbids.
+    #[default]
+    Enforcing,
+    /// It says what it would forbid.
+    Permissive,
+    /// Nothing.
+    Disabled,
+}
+
+/// What comes through the firewall.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Firewall {
+    /// Whether there is one.
+    pub enabled: bool,
+    /// Services by firewalld's names, such as `ssh`. EL5 takes a few well-known ones.
+    pub services: Vec<Name>,
+    /// Ports such as `8080:tcp`.
+    pub ports: Vec<Port>,
+}
+
+impl Default for Firewall {
+    fn default() -> Self {
+        Self { enabled: true, services: vec![Name("ssh".to_owned())], ports: Vec::new() }
+    }
+}
+
+checked_text!(
+    /// A port with its protocol, as `8080:tcp`.
+    Port,
+    |text| {
+        let parsed = text.split_once(':').filter(|(number, protocol)| {
+            number.parse::<u16>().is_ok_and(|number| number > 0) && ["tcp", "udp"].contains(protocol)
+        });
+        parsed.map(|_| ()).ok_or_else(|| format!("\"{text}\" is no port; write it as 8080:tcp"))
+    }
+);
+
+/// What is installed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Packages {
+    /// An environment by its id, such as `minimal-environment`. From EL7 on.
+    pub environment: Option<Group>,
+    /// Groups. Nothing at all means `core`.
+    pub groups: Vec<Group>,
+    /// Packages.
+    pub install: Vec<Package>,
+    /// Packages that are left out.
+    pub exclude: Vec<Package>,
+    /// Whether packages bring those that they only recommend; from EL8 on it can be `false`.
+    pub weak_deps: Option<bool>,
+}
+
+/// Services that start, and those that do not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Services {
+    /// They start with the machine.
+    pub enabled: Vec<Name>,
+    /// They do not.
+    pub disabled: Vec<Name>,
+}
+
+/// The disk. Without a `wipe` rule nothing of it is written and the installer asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Disk {
+    /// Which disk may be erased; see [`Wipe`].
+    #[serde(deserialize_with = "wipe")]
+    pub wipe: Option<Wipe>,
+    /// `lvm` (the default), `plain`, or `thin` (from EL7 on).
+    pub layout: Layout,
+    /// Whether `/home` gets a volume of its own. From EL7 on it can be left out, and is.
+    pub home: bool,
+    /// Whether there is swap; from EL8 on it can be left out.
+    pub swap: Option<bool>,
+    /// The passphrase that encrypts the disk; empty, and the installer asks for it. It stands readable in what the
+    /// machine fetches.
+    pub encrypt: Option<Text>,
+}
+
+fn wipe<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Wipe>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
+/// How the installer shows itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// In text.
+    #[default]
+    Text,
+    /// In windows.
+    Graphical,
+    /// In windows on another computer: by VNC, or RDP where the release has that instead (EL10, Fedora 43).
+    Remote,
+}
+
+/// What the machine does when it is installed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// It starts again.
+    #[default]
+    Reboot,
+    /// It switches itself off.
+    Poweroff,
+    /// It waits for somebody to press Enter.
+    Wait,
+}
+
+/// When a script runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum When {
+    /// Before the installer looks at disks.
+    Pre,
+    /// In the installed system.
+    #[default]
+    Post,
+    /// At the same time, seen from the installer.
+    PostOutside,
+}
+
+/// A script of the user's.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Script {
+    /// `pre`, `post` (the default) or `post-outside`.
+    #[serde(default)]
+    pub when: When,
+    /// What runs it; a shell unless it is said.
+    #[serde(default)]
+    pub interpreter: Option<Word>,
+    /// The script.
+    pub body: Body,
+}
+
+/// The lines of a script.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Body(String);
+
+/// Longest script, in bytes.
+const MAX_BODY: usize = 256 << 10;
+
+impl Body {
+    /// The lines, each one ended.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Body {
+    type Error = String;
+
+    fn try_from(mut text: String) -> Result<Self, String> {
+        if text.len() > MAX_BODY {
+            return Err(format!("a script has at most {} KiB", MAX_BODY >> 10));
+        }
+        if let Some(c) = text.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
+            return Err(format!(
+                "a script has the character U+{:04X}; save it as plain UTF-8 with \\n",
+                u32::from(c)
+            ));
+        }
+        for line in super::lexer::lines(&text) {
+            let word = super::lexer::first_word(line.text);
+            if word.starts_with('%') && super::check::is_section_mark(word) {
+                return Err(format!(
+                    "line {} of the script begins with {word}, where the installer would take it for the end of the \
+                     script; write it with something in front",
+                    line.number
+                ));
+            }
+        }
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        Ok(Self(text))
+    }
+}
+
+/// Where more packages are.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Repo {
+    /// Its name.
+    pub name: Name,
+    /// Where it is.
+    pub url: Url,
+}
+
+/// Everything that a generated kickstart says.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Profile {
+    /// The language of the installed system, such as `de_AT.UTF-8`.
+    pub lang: Word,
+    /// The keyboard, such as `us` or `de`.
+    pub keyboard: Word,
+    /// The time zone, such as `Europe/Vienna`. The hardware clock keeps UTC.
+    pub timezone: Word,
+    /// Time servers. From EL7 on.
+    pub ntp: Vec<HostName>,
+    /// The host's name; without one it comes from DHCP.
+    pub hostname: Option<HostName>,
+    /// Interfaces; none means DHCP on the first one with a cable.
+    pub network: Vec<Network>,
+    /// Root's password: a hash, `random` (the default), `prompt`, `ask`, or `locked`.
+    pub root: Password,
+    /// Public keys that may log in as root.
+    pub ssh_keys: Vec<SshKey>,
+    /// Who else can log in.
+    #[serde(rename = "user")]
+    pub users: Vec<User>,
+    /// What SELinux does.
+    pub selinux: Selinux,
+    /// What comes through the firewall.
+    pub firewall: Firewall,
+    /// What is installed.
+    pub packages: Packages,
+    /// Services that start, and those that do not.
+    pub services: Services,
+    /// The disk, and whether it may be erased.
+    pub disk: Disk,
+    /// More arguments for the kernel of the installed system, such as `console=ttyS0`.
+    pub append: Option<Arguments>,
+    /// How the installer shows itself.
+    pub mode: Mode,
+    /// What the machine does when it is installed.
+    pub end: End,
+    /// Where more packages are.
+    #[serde(rename = "repo")]
+    pub repos: Vec<Repo>,
+    /// Scripts.
+    #[serde(rename = "script")]
+    pub scripts: Vec<Script>,
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Self {
+            lang: Word("en_US.UTF-8".to_owned()),
+            keyboard: Word("us".to_owned()),
+            timezone: Word("Etc/UTC".to_owned()),
+            ntp: Vec::new(),
+            hostname: None,
+            network: Vec::new(),
+            root: Password::Random,
+            ssh_keys: Vec::new(),
+            users: Vec::new(),
+            selinux: Selinux::default(),
+            firewall: Firewall::default(),
+            packages: Packages::default(),
+            services: Services::default(),
+            disk: Disk::default(),
+            append: None,
+            mode: Mode::default(),
+            end: End::default(),
+            repos: Vec::new(),
+            scripts: Vec::new(),
+        }
+    }
+}
+
+/// Longest profile, in bytes.
+const MAX_PROFILE: usize = 1 << 20;
+
+impl Profile {
+    /// Reads a profile written in TOML.
+    ///
+    /// # Errors
+    /// The line, what is wrong there, and what may stand there.
+    pub fn from_toml(text: &[u8]) -> Result<Self, String> {
+        if text.len() > MAX_PROFILE {
+            return Err("a profile has at most 1 MiB".to_owned());
+        }
+        let text = std::str::from_utf8(text).map_err(|error| {
+            let line = 1 + text[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+            format!("line {line}: a letter is not UTF-8; save the file as UTF-8")
+        })?;
+        toml::from_str(text).map_err(|error| {
+            let line = error.span().map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
+            let message = error.message().trim().replace('\n', "; ");
+            line.map_or_else(|| message.clone(), |line| format!("line {line}: {message}"))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_profile_is_the_default() {
+        assert_eq!(Profile::from_toml(b""), Ok(Profile::default()));
+    }
+
+    #[test]
+    fn a_whole_profile_is_read() {
+        let profile =
+            Profile::from_toml(include_bytes!("../../tests/kickstart/whole.toml")).expect("it is right");
+        assert_eq!(profile.hostname.as_ref().map(HostName::as_str), Some("node1.example.org"));
+        assert_eq!((profile.network.len(), profile.users.len(), profile.scripts.len()), (3, 2, 2));
+        assert_eq!(profile.disk.wipe.map(|wipe| wipe.to_string()).as_deref(), Some("size>=100G,smallest"));
+    }
+
+    #[test]
+    fn faults_are_told_with_their_line() {
+        for (text, line, said) in [
+            ("lang = 'x'\nroot = 'secret'\n", 2, "in the open"),
+            ("\n\nlangg = 'x'\n", 3, "unknown field"),
+            ("hostname = 'a_b'\n", 1, "name of a host"),
+            ("[disk]\nwipe = 'biggest'\n", 2, "biggest"),
+            ("[[network]]\naddress = '10.0.0.5'\n", 2, "10.0.0.5/24"),
+            ("[[user]]\nname = 'a b'\n", 2, "' '"),
+            ("[[user]]\nname = 'a'\nssh-keys = ['hello']\n", 3, "public key"),
+            ("[[script]]\nbody = '''\ntrue\n%end\n'''\n", 2, "%end"),
+            ("append = \"a\\nb\"\n", 1, "U+000A"),
+            ("lang = '--x'\n", 1, "begins with -"),
+            ("a = [\n", 1, ""),
+        ] {
+            let error = Profile::from_toml(text.as_bytes()).expect_err(text);
+            assert!(error.starts_with(&format!("line {line}: ")) && error.contains(said), "{text}: {error}");
+        }
+        assert!(Profile::from_toml(b"a\n\xff").is_err_and(|error| error.starts_with("line 2: ")));
+    }
+}

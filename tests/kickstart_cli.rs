@@ -1,0 +1,243 @@
+//! `pxego ks` as people type it, and what a start makes of the kickstart it is given. Needs root, and what
+//! `demo/setup.sh test` installs.
+#![allow(clippy::disallowed_methods)]
+
+#[path = "common/lab.rs"]
+mod lab;
+#[path = "common/netns.rs"]
+mod netns;
+#[path = "common/pykickstart.rs"]
+mod pykickstart;
+#[path = "common/wire.rs"]
+mod wire;
+
+use std::fs;
+use std::process::{Command, Output};
+
+use lab::{image, scratch};
+use netns::Bench;
+use serde_json::Value;
+
+fn pxego(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_pxego")).args(arguments).output().unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn what_is_printed_passes_ksvalidator_itself() {
+    let scratch = scratch("kickstart_cli_print");
+    let validator = pykickstart::python().with_file_name("ksvalidator");
+    for (release, version) in [("EL5", "RHEL5"), ("EL7", "RHEL7"), ("EL10", "RHEL10"), ("F44", "F44")] {
+        let output =
+            pxego(&["ks", "--release", release, "--wipe", "blank", "--user", "ann:admin", "--hostname=n1"]);
+        assert!(output.status.success(), "{}", err(&output));
+        let file = scratch.join(format!("{release}.cfg"));
+        fs::write(&file, &output.stdout).unwrap();
+        let judge = Command::new(&validator).args(["-v", version]).arg(&file).output().unwrap();
+        assert!(judge.status.success(), "{release}: {}{}", out(&judge), out(&output));
+
+        // The passwords are on the terminal once, and their hashes in the file.
+        let shown = err(&output);
+        let passwords: Vec<&str> =
+            shown.lines().filter_map(|line| line.split_once("shown this once: ")).map(|(_, it)| it).collect();
+        assert_eq!(passwords.len(), 2, "{shown}");
+        let text = out(&output);
+        for password in passwords {
+            assert!(!text.contains(password));
+            let fits = text.split(['=', ' ', '\n']).filter(|word| word.starts_with("$6$")).any(|hash| {
+                let script = "print crypt($ARGV[0], $ARGV[1])";
+                let mut crypt = Command::new("perl");
+                crypt.args(["-e", script, password, hash]);
+                out(&crypt.output().unwrap()) == hash
+            });
+            assert!(fits, "{password} logs nobody in");
+        }
+    }
+    // A second run makes other ones.
+    let again = || out(&pxego(&["ks", "--release", "EL9"]));
+    assert_ne!(again(), again());
+    fs::remove_dir_all(scratch).unwrap();
+}
+
+#[test]
+fn without_a_rule_nothing_is_erased() {
+    let output = pxego(&["ks", "--release", "EL9", "--root-password", "locked"]);
+    let text = out(&output);
+    assert!(err(&output).contains("the installer will ask which disk"), "{}", err(&output));
+    for command in ["clearpart", "zerombr", "autopart", "ignoredisk", "%include", "%pre"] {
+        assert!(!text.contains(command), "{text}");
+    }
+    assert!(text.contains("\ntext\n") && text.contains("rootpw --lock\n"), "{text}");
+}
+
+#[test]
+fn a_profile_is_read_and_options_replace_it() {
+    let whole = pykickstart::script("whole.toml");
+    let output = pxego(&[
+        "ks",
+        "--release",
+        "EL9",
+        "--profile",
+        whole.to_str().unwrap(),
+        "--hostname",
+        "other",
+        "--end=wait",
+    ]);
+    let text = out(&output);
+    assert!(output.status.success(), "{}", err(&output));
+    for line in [
+        "lang de_AT.UTF-8",
+        "network --bootproto=static --ip=10.0.0.5 --netmask=255.255.255.0 --device=eth0 --gateway=10.0.0.1 \
+         --nameserver=10.0.0.1,10.0.0.2 --mtu=9000 --onboot=on --activate --hostname=other",
+        "timesource --ntp-server=0.pool.ntp.org",
+        "user --name=admin --groups=wheel --gecos=\"Jürgen \\\"J\\\" Müller\" --iscrypted --password=$6$",
+        "firewall --enabled --service=ssh,http --port=8080:tcp",
+        "repo --name=extras --baseurl=http://mirror.example.org/extras/",
+        "-plymouth*",
+        "autopart --type=plain --nohome --noswap --encrypted --passphrase=\"correct horse \\\"battery\\\" staple\"",
+        "%post --nochroot --interpreter=/bin/bash",
+    ] {
+        assert!(text.lines().any(|other| other.starts_with(line)), "no {line} in:\n{text}");
+    }
+    assert!(!text.lines().any(|line| line == "poweroff" || line == "reboot"), "{text}");
+}
+
+#[test]
+fn wrong_use_says_what_to_type() {
+    let scratch = scratch("kickstart_cli_wrong");
+    let bad = scratch.join("bad.toml");
+    fs::write(&bad, "lang = 'x'\nroot = 'secret'\n").unwrap();
+    for (arguments, said) in [
+        (vec!["ks"], "--release EL9"),
+        (vec!["ks", "--release", "EL4"], "EL5 to EL10"),
+        (vec!["ks", "--release", "EL9", "--wipe", "sda;reboot"], "--wipe"),
+        (vec!["ks", "--release", "EL9", "--profile", bad.to_str().unwrap()], "bad.toml, line 2: "),
+        (vec!["ks", "--release", "EL6", "--ntp", "a"], "EL6 has no command for time servers"),
+        (vec!["ks", "--release", "EL9", "--json"], "--check"),
+        (vec!["ks", "--check", "/nonexistent"], "ls -l /nonexistent"),
+        (vec!["ks", "--wipee", "x"], "pxego ks --help"),
+        (vec!["--iso", "x", "--ks", "y", "--wipe", "blank"], "leave one of them out"),
+    ] {
+        let output = pxego(&arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", err(&output));
+        assert!(err(&output).contains(said) && output.stdout.is_empty(), "{arguments:?}: {}", err(&output));
+    }
+    fs::remove_dir_all(scratch).unwrap();
+}
+
+#[test]
+fn a_check_names_line_column_and_what_to_write() {
+    let scratch = scratch("kickstart_cli_check");
+    let check = |text: &[u8], arguments: &[&str]| {
+        let file = scratch.join("ks.cfg");
+        fs::write(&file, text).unwrap();
+        let mut all = vec!["ks", "--check", file.to_str().unwrap()];
+        all.extend(arguments);
+        pxego(&all)
+    };
+    let old: &[u8] = b"install\nlang en_US\nauth --enableshadow\ntimezone --isUtc Etc/UTC\nrootpw secret\n\
+                       clearpart --all\n%packages\n@core\n%end\n";
+    let output = check(old, &["--release", "EL10"]);
+    assert_eq!(output.status.code(), Some(1));
+    for part in [
+        "ks.cfg:1:1: error: EL10 has no install any more; leave it out",
+        "ks.cfg:3:1: error: EL10 has no auth any more; leave it out, or write authselect",
+        "ks.cfg:4:10: error: timezone of EL10 has no option --isUtc; write --utc",
+        "ks.cfg:5:8: advice: the password of rootpw can be read",
+        "ks.cfg:6:1: advice: this erases every disk",
+        "ks.cfg: written for EL7; 3 lines stop EL10",
+    ] {
+        assert!(out(&output).contains(part), "no {part:?} in:\n{}", out(&output));
+    }
+    // Without a release the one that fits best is told.
+    let output = check(old, &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", out(&output));
+    assert!(out(&output).contains("for EL7 (the release that it fits best"), "{}", out(&output));
+
+    let output = check(old, &["--release", "EL10", "--json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&report["release"], &report["errors"]), (&"EL10".into(), &3.into()));
+    let findings = report["findings"].as_array().unwrap();
+    let auth = findings.iter().find(|finding| finding["line"] == 3).unwrap();
+    assert_eq!((&auth["code"], &auth["column"]), (&"removed-command".into(), &1.into()));
+    assert_eq!(auth["instead"], "leave it out, or write authselect");
+
+    for (text, said) in [
+        (&b"\xef\xbb\xbflang en_US\n"[..], ":1:1: error: the file begins with a byte order mark"),
+        (b"lang en_US\n# M\xfcller\n", ":2:4: error: a letter is not UTF-8"),
+        (b"lang en_US\n%packages\n@core\n", ":2:1: error: the section %packages of line 2 has no %end"),
+        (b"lang {{ lang }}\n", ":1:1: error: this is a template of Jinja"),
+        (b"vmaccepteula\nrootpw x\n", "kickstart of VMware ESXi"),
+        (b"rootpw --disabled\n", "kickstart of Ubuntu"),
+        (b"keybord us\n", "there is no command keybord; write keyboard"),
+        (b"\x1b[2Jx\n", "there is no command \\u{1b}[2Jx"),
+    ] {
+        let output = check(text, &["--release", "EL9"]);
+        assert_eq!(output.status.code(), Some(1), "{}", out(&output));
+        assert!(out(&output).contains(said), "no {said:?} in:\n{}", out(&output));
+    }
+    let output = check(&vec![b'x'; 2 << 20], &["--release", "EL9"]);
+    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+    fs::remove_dir_all(scratch).unwrap();
+}
+
+#[test]
+fn packages_are_compared_with_the_image() {
+    let scratch = scratch("kickstart_cli_image");
+    let image = image("el9");
+    let image = image.to_str().unwrap();
+    let file = scratch.join("ks.cfg");
+    fs::write(&file, "lang en_US\n%packages\nlibstdc++\nlibstdc+++\nlibst*\nnosuchthing\n-gone\n%end\n")
+        .unwrap();
+    let output = pxego(&["ks", "--check", file.to_str().unwrap(), "--iso", image]);
+    let text = out(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(
+        text.contains("ks.cfg:4:1: error: the image has no package libstdc+++; write libstdc++"),
+        "{text}"
+    );
+    assert!(text.contains("ks.cfg:6:1: error: the image has no package nosuchthing"), "{text}");
+    assert!(text.contains("2 errors") && text.contains("for EL9"), "{text}");
+    // What is to be written is refused likewise.
+    let output = pxego(&["ks", "--iso", image, "--package", "libstdc+++"]);
+    assert_eq!((output.status.code(), out(&output)), (Some(3), String::new()));
+    assert!(err(&output).contains("write libstdc++"), "{}", err(&output));
+    fs::remove_dir_all(scratch).unwrap();
+}
+
+#[test]
+fn a_kickstart_with_errors_stops_the_start_unless_it_is_forced() {
+    let (bench, scratch) = (Bench::new(), scratch("kickstart_cli_start"));
+    let image = image("el9");
+    let kickstart = scratch.join("ks.cfg");
+    fs::write(&kickstart, "lang en_US\nauth --enableshadow\ninstall\n").unwrap();
+    let (iso, ks) = (image.to_str().unwrap(), kickstart.to_str().unwrap());
+    let state = scratch.join("state");
+    let mut arguments = vec!["--iface", "eth0", "--iso", iso, "--ks", ks, "--state", state.to_str().unwrap()];
+    let refused = bench.server.command(env!("CARGO_BIN_EXE_pxego")).args(&arguments).output().unwrap();
+    let text = err(&refused);
+    assert_eq!(refused.status.code(), Some(3), "{text}");
+    for part in [
+        "ks.cfg:3:1: error: EL9 has no install any more; leave it out",
+        "1 errors",
+        &format!("pxego ks --check {ks} --iso {iso}"),
+        "--force",
+    ] {
+        assert!(text.contains(part), "no {part:?} in:\n{text}");
+    }
+    arguments.drain(..2);
+    arguments.push("--force");
+    let pxego = lab::Pxego::start(&bench.server, &arguments);
+    let events = pxego.stop();
+    let is_told =
+        |event: &Value| event["text"].as_str().is_some_and(|text| text.contains("because of --force"));
+    assert!(events.iter().any(is_told), "{events:#?}");
+    fs::remove_dir_all(scratch).unwrap();
+}
