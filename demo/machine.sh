@@ -5,7 +5,8 @@
 # arm64-http or uboot (64-bit Arm). Each TAP MAC is a network card; it boots from the last one.
 #
 # Runs in the foreground until the machine switches itself off; its serial console is the standard output. It is
-# emulated in software (TCG): no KVM, no rights but to the tap interface. Its disk is memory that goes away with it.
+# emulated in software (TCG): no KVM, no rights but to the tap interface. It has no disk, but for those that PXEGO_LAB_DISKS
+# names: raw images, with colons between, which come after the network in its boot order.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 usage="usage: demo/machine.sh bios|uefi|uefi-sb|uefi-http|uefi-http-sb|arm64|arm64-http|uboot TAP MAC [TAP MAC ...]"
@@ -74,5 +75,12 @@ while [[ $# -gt 0 ]]; do
         -device "virtio-net-pci,netdev=$1,mac=$2$index$rom"
     )
     shift 2
+done
+IFS=: read -ra disks <<<"${PXEGO_LAB_DISKS-}"
+for number in "${!disks[@]}"; do
+    arguments+=(
+        -drive "if=none,id=disk$number,format=raw,file=${disks[number]}"
+        -device "virtio-blk-pci,drive=disk$number,bootindex=$((number + 1))"
+    )
 done
 exec "$qemu" "${arguments[@]}" </dev/null

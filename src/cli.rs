@@ -44,9 +44,29 @@ pub struct Options {
     #[argh(option, arg_name = "file", from_str_fn(path))]
     pub iso: Option<PathBuf>,
 
-    /// the kickstart every machine gets; without it the installer asks
+    /// the kickstart every machine gets, or a template of it (*.j2); without it the installer asks
     #[argh(option, arg_name = "file", from_str_fn(path))]
     pub ks: Option<PathBuf>,
+
+    /// a list of machines (CSV: mac, uuid or serial; name, ip, image, ks, and variables for templates)
+    #[argh(option, arg_name = "file", from_str_fn(path))]
+    pub machines: Option<PathBuf>,
+
+    /// serve these machines only: MAC addresses with commas between, or a list as for --machines
+    #[argh(option, arg_name = "list")]
+    pub only: Option<String>,
+
+    /// name machines by order of appearance, such as node{{:02}} for node01, node02, ...
+    #[argh(option, arg_name = "pattern")]
+    pub name: Option<String>,
+
+    /// install a machine again that is done or held: its MAC address, or all; may be repeated
+    #[argh(option, arg_name = "mac|all")]
+    pub again: Vec<String>,
+
+    /// put nothing into the kickstart that reports how far the install is
+    #[argh(switch)]
+    pub no_hooks: bool,
 
     /// our address and its prefix length, such as 192.168.100.1/24; default: the interface's own
     #[argh(option, arg_name = "cidr")]
@@ -90,7 +110,7 @@ pub struct Options {
     #[argh(option, arg_name = "0|1")]
     pub tftp_rollover: Option<String>,
 
-    /// where leases are kept between runs; default: /var/lib/pxego
+    /// where leases and machines are kept between runs; default: /var/lib/pxego
     #[argh(option, arg_name = "dir", from_str_fn(path))]
     pub state: Option<PathBuf>,
 

@@ -9,10 +9,14 @@ use std::time::Duration;
 use crate::cli::{Options, UsageError};
 use crate::dhcp::subnet::SubnetConfig;
 use crate::dhcp::watch::Wish;
+use crate::machine::NamePattern;
 use crate::tftp::transfer::RollOver;
 use crate::wire::MacAddr;
 
+mod machines;
 mod networks;
+
+pub use machines::Again;
 
 /// Our address where neither the user nor the interface has one: a private network that home routers rarely use.
 pub const DEFAULT_ADDRESS: Cidr = Cidr { address: Ipv4Addr::new(192, 168, 100, 1), prefix: 24 };
@@ -32,6 +36,16 @@ pub struct Config {
     pub image: PathBuf,
     /// The kickstart.
     pub kickstart: Option<PathBuf>,
+    /// The list of machines.
+    pub machines: Option<PathBuf>,
+    /// The machines that are served: MAC addresses, or the path of a list.
+    pub only: Option<String>,
+    /// Names by order of appearance.
+    pub names: Option<NamePattern>,
+    /// What is armed again.
+    pub again: Vec<Again>,
+    /// Whether kickstarts report how far the install is.
+    pub has_hooks: bool,
     /// The address wished for.
     pub address: Option<Cidr>,
     /// The pool wished for.
@@ -115,6 +129,11 @@ impl Config {
             iface: options.iface.clone(),
             image,
             kickstart: options.ks.clone(),
+            machines: options.machines.clone(),
+            only: options.only.clone(),
+            names: options.name.as_deref().map(NamePattern::parse).transpose().map_err(usage)?,
+            again: machines::again(&options.again).map_err(usage)?,
+            has_hooks: !options.no_hooks,
             address,
             range,
             dhcp,

@@ -5,6 +5,8 @@ mod claim;
 mod dhcp_loop;
 mod journal;
 mod knocks;
+mod machine_file;
+mod machines;
 mod offer;
 mod output;
 mod prepare;
@@ -37,6 +39,11 @@ impl Refusal {
     /// A refusal with this text, which begins with the cause and ends with what to do.
     pub fn new(text: impl fmt::Display) -> Self {
         Self { text: text.to_string(), code: REFUSED }
+    }
+
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// The same where the command line is at fault.

@@ -1,25 +1,28 @@
 //! What the user gave, read and understood before anything on this computer is touched: the image and the kickstart.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use super::Refusal;
-use crate::answer::kickstart::MAX_LEN;
-use crate::answer::{Kickstart, Source};
+use super::{Refusal, machines};
+use crate::answer::answers::Answer;
+use crate::answer::hooks::Dialect;
+use crate::answer::{Answers, Circumstances, Kickstart, Source};
 use crate::boot::Site;
-use crate::boot::plan::KickstartFacts;
 use crate::config::Config;
+use crate::content::Protocol;
 use crate::content::catalog::{Catalog, Parts, Unpack};
 use crate::image::{FileTree, ImageFile, IsoImage};
-use crate::machine::Registry;
+use crate::machine::{Machine, Policy, Registry};
 use crate::media::embedded::{self, Embedded};
 use crate::media::{BiosLoader, Loaders, UefiKind};
 use crate::media::{Media, find_loaders, recognise};
 use crate::net::clock;
+
+/// Most machines without a kickstart that a refusal names.
+const MAX_FAILURES: usize = 20;
 
 /// An image that can be installed from, and the kickstart for it.
 pub(super) struct Prepared {
@@ -28,7 +31,9 @@ pub(super) struct Prepared {
     pub(super) media: Media,
     /// What of it can boot a machine.
     pub(super) loaders: Loaders,
-    kickstart: Option<Kickstart>,
+    answers: Answers,
+    /// What the user says about machines.
+    pub(super) policy: Policy,
     /// What is odd about them; one sentence each.
     pub(super) warnings: Vec<String>,
 }
@@ -40,19 +45,26 @@ impl Prepared {
     /// When one of them cannot be used, with the cause and what to do.
     pub(super) fn read(config: &Config) -> Result<Self, Refusal> {
         let (image, media) = open_image(&config.image)?;
-        let kickstart = config.kickstart.as_deref().map(open_kickstart).transpose()?;
+        let policy = machines::policy(config)?;
+        let own = machines::own_answers(&policy, config)?;
+        let shared =
+            config.kickstart.as_deref().map(|path| machines::read_answer("--ks", path)).transpose()?;
         let mut warnings: Vec<String> =
             image.warnings().iter().map(|warning| format!("{}: {warning}", config.image.display())).collect();
-        if let (Some(kickstart), Some(path)) = (&kickstart, &config.kickstart) {
-            warnings.extend(judge_source(kickstart, path, &media)?);
+        let shared_path = config.kickstart.as_deref().map(|path| path.display().to_string());
+        let named = own.iter().map(|(name, answer)| (name.clone(), answer));
+        for (name, answer) in shared_path.zip(shared.as_ref()).into_iter().chain(named) {
+            if let Answer::Plain(kickstart) = answer {
+                warnings.extend(judge_source(kickstart, &name, &media)?);
+            }
         }
+        let answers = Answers::new(shared, own, config.has_hooks);
         let loaders = find_loaders(&image);
-        Ok(Self { tree: Arc::new(image), media, loaders, kickstart, warnings })
+        Ok(Self { tree: Arc::new(image), media, loaders, answers, policy, warnings })
     }
 
     /// What is served in this run, from `server` and its HTTP port.
     pub(super) fn site(&self, server: Ipv4Addr, http_port: u16) -> Site {
-        let own_source = |kickstart: &Kickstart| matches!(kickstart.source(), Source::Own(_));
         Site {
             server,
             http_port,
@@ -63,12 +75,53 @@ impl Prepared {
             initrds: vec![self.media.initrd.clone()],
             grub_verb: self.media.grub_verb,
             has_packages: self.media.packages(),
-            kickstart: self.kickstart.as_ref().map(|it| KickstartFacts { own_source: own_source(it) }),
+        }
+    }
+
+    /// Fills in every template for every machine of the list, before anything is served.
+    ///
+    /// # Errors
+    /// When there is no machine for which a kickstart can be made. Those that are left out are warned of, and held.
+    pub(super) fn check_machines(&mut self, site: &Site) -> Result<(), Refusal> {
+        let at = self.circumstances(site);
+        let rows = self.policy.list.rows();
+        let mut failures = Vec::new();
+        for row in rows {
+            let machine = Machine::example(row.clone(), self.policy.names.as_ref());
+            if let Err(error) = self.answers.render(&machine, &at) {
+                failures.push(format!("{} (line {} of the list): {error}", row.title(), row.line));
+            }
+        }
+        if !failures.is_empty() && failures.len() == rows.len() {
+            return Err(Refusal::new(format!(
+                "no kickstart can be made for any machine of the list. Correct the template or the list, then start again\n  {}",
+                failures.iter().take(MAX_FAILURES).cloned().collect::<Vec<_>>().join("\n  ")
+            )));
+        }
+        self.warnings.extend(
+            failures
+                .into_iter()
+                .map(|text| format!("no kickstart for {text}; it is held until that is corrected")),
+        );
+        Ok(())
+    }
+
+    fn circumstances(&self, site: &Site) -> Circumstances {
+        Circumstances {
+            server: site.server,
+            http_port: site.http_port,
+            root: site.url(Protocol::Http, ""),
+            tree: site.tree_url(),
+            image: site.image.clone(),
+            title: site.title.clone(),
+            version: self.media.version.clone(),
+            dialect: Dialect::of(self.media.arguments, self.media.version.as_deref()),
         }
     }
 
     /// The table of everything that is served for `site`.
     pub(super) fn catalog(self, site: Site, machines: Arc<Mutex<Registry>>) -> Catalog {
+        let circumstances = self.circumstances(&site);
         Catalog::new(Parts {
             site,
             second_stages: second_stages(self.tree.as_ref(), &self.loaders),
@@ -79,7 +132,8 @@ impl Prepared {
                 .iter()
                 .map(|it| (it.name.to_owned(), unpack_embedded(it)))
                 .collect(),
-            kickstart: self.kickstart,
+            answers: self.answers,
+            circumstances,
             machines,
             started: clock::unix_seconds(),
         })
@@ -95,22 +149,8 @@ fn open_image(path: &Path) -> Result<(IsoImage, Media), Refusal> {
     Ok((image, media))
 }
 
-fn open_kickstart(path: &Path) -> Result<Kickstart, Refusal> {
-    let mut text = Vec::new();
-    // One byte more than a kickstart may have tells that it is too long, whatever it is (a disk, /dev/zero).
-    let limit = u64::try_from(MAX_LEN).unwrap_or(u64::MAX).saturating_add(1);
-    File::open(path)
-        .and_then(|file| file.take(limit).read_to_end(&mut text))
-        .map_err(|error| cannot_open("--ks", path, &error))?;
-    Kickstart::parse(text).map_err(|error| {
-        Refusal::new(format!(
-            "{}: not a kickstart: {error}. Name another file with --ks, or leave --ks out and let the installer ask",
-            path.display()
-        ))
-    })
-}
-
-fn cannot_open(option: &str, path: &Path, error: &io::Error) -> Refusal {
+/// Why a file that an option names cannot be read, and what to type.
+pub(super) fn cannot_open(option: &str, path: &Path, error: &io::Error) -> Refusal {
     let shown = path.display();
     let remedy = match error.kind() {
         io::ErrorKind::NotFound => {
@@ -126,8 +166,7 @@ fn cannot_open(option: &str, path: &Path, error: &io::Error) -> Refusal {
 }
 
 /// Whether the kickstart and the image together say where the packages come from.
-fn judge_source(kickstart: &Kickstart, path: &Path, media: &Media) -> Result<Option<String>, Refusal> {
-    let shown = path.display();
+fn judge_source(kickstart: &Kickstart, shown: &str, media: &Media) -> Result<Option<String>, Refusal> {
     match kickstart.source() {
         Source::Own(_) => Ok(None),
         _ if !media.packages() => Err(Refusal::new(format!(

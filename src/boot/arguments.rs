@@ -21,6 +21,8 @@ pub struct Arguments<'a> {
     /// The port the machine booted from; with several ports the installer would otherwise try them all, and EL6 would
     /// ask.
     pub mac: Option<MacAddr>,
+    /// Whether the installer says the machine's serial number when it fetches its kickstart. EL5 cannot.
+    pub sends_serial: bool,
 }
 
 impl Arguments<'_> {
@@ -56,6 +58,9 @@ impl Arguments<'_> {
         }
         if self.style == Style::El6 {
             arguments.push("kssendmac".into());
+            if self.sends_serial {
+                arguments.push("kssendsn".into());
+            }
         }
         arguments
     }
@@ -76,6 +81,9 @@ impl Arguments<'_> {
         arguments.extend(self.mac.map(bootif));
         if self.kickstart.is_some() {
             arguments.push("inst.ks.sendmac".into());
+            if self.sends_serial {
+                arguments.push("inst.ks.sendsn".into());
+            }
         }
         arguments
     }
@@ -121,7 +129,8 @@ mod tests {
             ),
         ];
         for (name, (style, kickstart, installer_only, mac), expected) in cases {
-            let arguments = Arguments { style, tree: TREE, kickstart, installer_only, mac }.to_vec();
+            let arguments =
+                Arguments { style, tree: TREE, kickstart, installer_only, mac, sends_serial: false }.to_vec();
             assert_eq!(arguments.join(" "), expected, "{name}");
         }
     }

@@ -27,6 +27,8 @@ pub enum NoBoot {
     GrubWithoutHttp,
     /// It is to boot from its own disk.
     LocalDisk,
+    /// It is none of the machines that are served.
+    Stranger,
     /// The name does not fit where this client reads it.
     NameTooLong,
     /// The client only takes a URL and there is none, or it takes none and there is only one.
@@ -41,6 +43,7 @@ impl NoBoot {
             Self::NoLoader(_) => "no-loader",
             Self::GrubWithoutHttp => "grub-without-http",
             Self::LocalDisk => "local-disk",
+            Self::Stranger => "stranger",
             Self::NameTooLong => "name-too-long",
             Self::WrongTransport => "wrong-transport",
         }
@@ -57,6 +60,7 @@ impl fmt::Display for NoBoot {
                 "the image's GRUB cannot go on over HTTP, and no iPXE is built in: let it boot by PXE",
             ),
             Self::LocalDisk => f.write_str("it boots from its own disk"),
+            Self::Stranger => f.write_str("it is none of the machines that are served"),
             Self::NameTooLong => f.write_str("the boot file's name is too long for it"),
             Self::WrongTransport => f.write_str("it cannot fetch the boot file the way it is served"),
         }

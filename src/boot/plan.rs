@@ -33,8 +33,6 @@ pub struct Site {
     pub grub_verb: GrubVerb,
     /// Whether packages are installed from it. If not, only the installer itself is.
     pub has_packages: bool,
-    /// Whether machines get a kickstart, and whether that names its own installation source.
-    pub kickstart: Option<KickstartFacts>,
 }
 
 /// What menus need to know of the kickstart.
@@ -42,6 +40,8 @@ pub struct Site {
 pub struct KickstartFacts {
     /// Whether it names its own installation source.
     pub own_source: bool,
+    /// Whether the installer is to say the machine's serial number when it fetches it.
+    pub needs_serial: bool,
 }
 
 /// Something that a person may choose to boot.
@@ -75,13 +75,16 @@ pub struct Asker<'a> {
     pub mac: MacAddr,
     /// The secret in its kickstart's URL.
     pub token: &'a str,
+    /// What is known of its kickstart, if it gets one.
+    pub kickstart: Option<KickstartFacts>,
     /// What it is to do.
     pub assignment: &'a Assignment,
 }
 
-impl<'a> From<&'a Machine> for Asker<'a> {
-    fn from(machine: &'a Machine) -> Self {
-        Self { mac: machine.mac, token: &machine.token, assignment: &machine.assignment }
+impl<'a> Asker<'a> {
+    /// A machine of ours, with what is known of its kickstart.
+    pub fn new(machine: &'a Machine, kickstart: Option<KickstartFacts>) -> Self {
+        Self { mac: machine.mac, token: &machine.token, kickstart, assignment: &machine.assignment }
     }
 }
 
@@ -90,7 +93,7 @@ impl Site {
     pub fn plan(&self, machine: Option<Asker<'_>>) -> Plan {
         let tree = self.tree_url();
         let kickstart =
-            self.kickstart.zip(machine).map(|(facts, asker)| (facts, self.kickstart_url(asker.token)));
+            machine.and_then(|asker| asker.kickstart.map(|facts| (facts, self.kickstart_url(asker.token))));
         let arguments = Arguments {
             style: self.style,
             tree: &tree,
@@ -98,6 +101,7 @@ impl Site {
             installer_only: !self.has_packages
                 || kickstart.as_ref().is_some_and(|(facts, _)| facts.own_source),
             mac: machine.map(|asker| asker.mac),
+            sends_serial: kickstart.as_ref().is_some_and(|(facts, _)| facts.needs_serial),
         };
         Plan {
             install: Entry {
@@ -152,16 +156,24 @@ pub(crate) mod tests {
             initrds: vec!["images/pxeboot/initrd.img".into()],
             grub_verb: GrubVerb::Linux,
             has_packages: true,
-            kickstart: Some(KickstartFacts { own_source: false }),
         }
     }
+
+    /// What is known of most kickstarts.
+    pub(crate) const KICKSTART: Option<KickstartFacts> =
+        Some(KickstartFacts { own_source: false, needs_serial: false });
 
     const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 1]);
 
     #[test]
     fn a_machine_gets_its_own_kickstart() {
         let assignment = Assignment::default();
-        let plan = site(80).plan(Some(Asker { mac: MAC, token: "abc", assignment: &assignment }));
+        let plan = site(80).plan(Some(Asker {
+            mac: MAC,
+            token: "abc",
+            kickstart: KICKSTART,
+            assignment: &assignment,
+        }));
         assert_eq!(plan.install.kernel, "t/el9/images/pxeboot/vmlinuz");
         assert_eq!(
             plan.install.arguments,

@@ -3,10 +3,11 @@
 //! Names that are made win over the image's: its own `grub.cfg` would search for a disc that is not there.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::{Content, Found, Library, Request, Role};
-use crate::answer::Kickstart;
+use crate::answer::{Answers, Circumstances};
+use crate::boot::plan::KickstartFacts;
 use crate::boot::script::{Reach, grub, ipxe, pxelinux};
 use crate::boot::{Asker, Site};
 use crate::image::{Entry, FileTree, Node};
@@ -33,8 +34,10 @@ pub struct Parts {
     /// Programs that a first program loads, by base name, as paths on the image: some ask for them at the root whatever
     /// directory they came from (shim 15.5 and later when only option 67 was set).
     pub second_stages: BTreeMap<String, String>,
-    /// The kickstart.
-    pub kickstart: Option<Kickstart>,
+    /// The kickstarts.
+    pub answers: Answers,
+    /// What they must know of this run.
+    pub circumstances: Circumstances,
     /// The machines of this run.
     pub machines: Arc<Mutex<Registry>>,
     /// When the server started, in seconds since 1970: the age of everything made.
@@ -46,7 +49,6 @@ pub struct Catalog {
     parts: Parts,
     bios: OnceLock<Unpacked>,
     embedded: BTreeMap<String, OnceLock<Unpacked>>,
-    kickstart: Option<Arc<[u8]>>,
 }
 
 /// A menu that a loader asks for.
@@ -60,10 +62,8 @@ enum Menu {
 impl Catalog {
     /// The catalogue made of `parts`. Nothing is unpacked yet.
     pub fn new(parts: Parts) -> Self {
-        let tree = parts.site.tree_url();
-        let kickstart = parts.kickstart.as_ref().map(|kickstart| kickstart.render(&tree).into());
         let embedded = parts.embedded.keys().map(|name| (name.clone(), OnceLock::new())).collect();
-        Self { parts, bios: OnceLock::new(), embedded, kickstart }
+        Self { parts, bios: OnceLock::new(), embedded }
     }
 
     /// What is served in this run.
@@ -104,8 +104,8 @@ impl Catalog {
 
     fn menu(&self, menu: Menu, request: &Request<'_>) -> Found {
         let site = &self.parts.site;
-        let machine = self.identify(request);
-        let plan = site.plan(machine.as_ref().map(Asker::from));
+        let machine = self.identify(request).map(|machine| self.with_kickstart(machine));
+        let plan = site.plan(machine.as_ref().map(|(machine, facts)| Asker::new(machine, *facts)));
         let reach = Reach { protocol: request.protocol, server: site.server, http_port: site.http_port };
         let text = match menu {
             Menu::Pxelinux => pxelinux::render(&plan),
@@ -118,19 +118,59 @@ impl Catalog {
     /// The machine that asks, with the secret of its kickstart: whoever has the address it asks from. The MAC address in
     /// a menu's name proves nothing, so it does not bring the secret.
     fn identify(&self, request: &Request<'_>) -> Option<Machine> {
-        let machines = self.parts.machines.lock().unwrap_or_else(PoisonError::into_inner);
-        machines.by_ip(request.peer).cloned()
+        self.machines().by_ip(request.peer).cloned()
     }
 
-    /// `<token>/ks.cfg`, by HTTP only: a TFTP name is seen by every station of a hub, and no installer asks so.
+    fn machines(&self) -> MutexGuard<'_, Registry> {
+        self.parts.machines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A machine with what its menu must know of its kickstart. One whose kickstart cannot be made is held.
+    fn with_kickstart(&self, mut machine: Machine) -> (Machine, Option<KickstartFacts>) {
+        let needs_serial = self.machines().policy().list.needs_serials();
+        if needs_serial && machine.listed.is_none() && self.parts.answers.differ() {
+            // Which kickstart it gets is known when it fetches it. Naming no source to the kernel suits all of them.
+            return (machine, Some(KickstartFacts { own_source: true, needs_serial }));
+        }
+        let facts = self.parts.answers.own_source(&machine, &self.parts.circumstances);
+        let trouble = facts.as_ref().err().map(ToString::to_string);
+        if let Some(known) = self.machines().by_mac_mut(machine.mac) {
+            known.set_trouble(trouble.clone());
+        }
+        machine.set_trouble(trouble);
+        let facts = facts.unwrap_or_default().map(|own_source| KickstartFacts { own_source, needs_serial });
+        (machine, facts)
+    }
+
+    /// `<token>/ks.cfg`, by HTTP only: a TFTP name is seen by every station of a hub, and no installer asks so. Only for the
+    /// machine itself: at the address that it was given.
     fn kickstart(&self, rest: &str, request: &Request<'_>) -> Found {
-        let Some(kickstart) = &self.kickstart else { return Found::Missing };
         let Some(token) = rest.strip_suffix("/ks.cfg") else { return Found::Missing };
-        let machines = self.parts.machines.lock().unwrap_or_else(PoisonError::into_inner);
-        if request.protocol != super::Protocol::Http || machines.by_token(token).is_none() {
+        if request.protocol != super::Protocol::Http {
             return Found::Missing;
         }
-        Found::Content(Content::from_bytes(kickstart.clone(), Role::Answer, self.parts.started))
+        let Some(machine) = self.machines().by_token(token).map(|machine| machine.mac) else {
+            return Found::Missing;
+        };
+        let serial = request.serial.and_then(|serial| std::str::from_utf8(serial).ok());
+        let machine = {
+            let mut machines = self.machines();
+            if let Some(serial) = serial {
+                machines.has_serial(machine, serial);
+            }
+            machines.by_mac(machine).filter(|machine| machine.ip == Some(request.peer)).cloned()
+        };
+        let Some(machine) = machine else { return Found::Missing };
+        match self.parts.answers.render(&machine, &self.parts.circumstances) {
+            Ok(Some(text)) => Found::Content(Content::from_bytes(text, Role::Answer, self.parts.started)),
+            Ok(None) => Found::Missing,
+            Err(error) => {
+                if let Some(machine) = self.machines().by_mac_mut(machine.mac) {
+                    machine.set_trouble(Some(error.to_string()));
+                }
+                Found::Missing
+            }
+        }
     }
 
     fn loader(&self, name: &str) -> Option<Found> {
@@ -247,10 +287,13 @@ fn directory(name: &[u8]) -> Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer::answers::Answer;
+    use crate::answer::answers::tests::circumstances;
     use crate::boot::plan::tests::site;
     use crate::content::Protocol;
     use crate::image::{File, FileData};
     use crate::wire::MacAddr;
+    use std::collections::HashMap;
     use std::net::Ipv4Addr;
 
     const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 1]);
@@ -316,14 +359,15 @@ mod tests {
             bios: Some(files(&["pxelinux.0", "ldlinux.c32"])),
             embedded: BTreeMap::from([("undionly.kpxe".to_owned(), files(&["undionly.kpxe"]))]),
             second_stages: BTreeMap::from([("grubx64.efi".to_owned(), "EFI/BOOT/grubx64.efi".to_owned())]),
-            kickstart: Some(Kickstart::parse(b"text\n".to_vec()).expect("a kickstart")),
+            answers: Answers::new(Answer::parse("ks.cfg", b"text\n".to_vec()).ok(), HashMap::new(), false),
+            circumstances: circumstances(),
             machines: Arc::new(Mutex::new(machines)),
             started: 7,
         })
     }
 
     fn found(name: &str, peer: Ipv4Addr, protocol: Protocol) -> Option<(String, Role)> {
-        match catalog().find(&Request { name: name.as_bytes(), peer, protocol }) {
+        match catalog().find(&Request { name: name.as_bytes(), peer, protocol, serial: None }) {
             Found::Content(content) => {
                 let mut bytes = vec![0; content.len() as usize];
                 content.read_at(&mut bytes, 0).expect("readable");
@@ -427,11 +471,12 @@ mod tests {
     }
 
     #[test]
-    fn the_kickstart_is_for_who_knows_its_secret() {
+    fn s12_the_kickstart_is_for_who_knows_its_secret_at_its_address() {
         let name = "ks/00000000000000000000000000000abc/ks.cfg";
         let expected = ("url --url=http://192.168.100.1/t/el9\ntext\n".to_owned(), Role::Answer);
         assert_eq!(found(name, MACHINE, Protocol::Http), Some(expected));
         assert_eq!(found(name, MACHINE, Protocol::Tftp), None);
+        assert_eq!(found(name, STRANGER, Protocol::Http), None, "s12: it is for one address");
         for name in ["ks", "ks/ks.cfg", "ks/abc/ks.cfg", "ks/00000000000000000000000000000abc", "ks.cfg"] {
             assert_eq!(found(name, MACHINE, Protocol::Http), None, "{name}");
         }

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use crate::boot::boot_file::{BootFile, NoBoot};
 use crate::boot::client::Firmware;
 use crate::wire::dhcp_option::Code;
 
@@ -15,6 +16,9 @@ use super::subnet::Subnet;
 impl Server {
     /// DISCOVER: an address held for the client (RFC 2131 §4.3.1). Its `ciaddr` does not count.
     pub(super) fn discover(&mut self, asking: &Asking<'_>) -> Decision {
+        if let Some(reason) = self.silence(asking) {
+            return Ignored::NoBoot(reason).into();
+        }
         let hold = match asking.client.firmware {
             Firmware::RaspberryPi { .. } => OFFER_HOLD_RASPBERRY_PI,
             _ => OFFER_HOLD,
@@ -26,6 +30,18 @@ impl Server {
         let (shape, rung) = self.next_shape(asking);
         let verdict = self.reply(asking, ReplyKind::Offer, address, shape);
         Decision { verdict, commit: None, shape: Some(shape), rung }
+    }
+
+    /// Why firmware gets no offer, not even of an address. One that is to boot its disk goes on to that when nobody answers;
+    /// an offer without a boot file would only make it ask for longer.
+    fn silence(&self, asking: &Asking<'_>) -> Option<NoBoot> {
+        if !asking.client.is_netboot() || asking.boot_item().is_some() {
+            return None;
+        }
+        match self.boot_file(asking) {
+            BootFile::None(reason @ (NoBoot::LocalDisk | NoBoot::Stranger)) => Some(reason),
+            _ => None,
+        }
     }
 
     /// An address for the client, or why there is none (yet).

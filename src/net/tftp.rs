@@ -233,7 +233,7 @@ impl<'a> Server<'a> {
                 return self.refuse(peer, &wish.name, ErrorCode::Undefined, text, outcome);
             }
         }
-        let request = Request { name: &wish.name, peer: *peer.ip(), protocol: Protocol::Tftp };
+        let request = Request { name: &wish.name, peer: *peer.ip(), protocol: Protocol::Tftp, serial: None };
         match self.library.find(&request) {
             Found::Content(content) => self.begin((wish, request_len), content, peer, now),
             Found::Directory(_) | Found::Missing => {

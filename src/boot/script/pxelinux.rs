@@ -44,14 +44,19 @@ fn word(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::boot::plan::Asker;
-    use crate::boot::plan::tests::site;
+    use crate::boot::plan::tests::{KICKSTART, site};
     use crate::machine::Assignment;
     use crate::wire::MacAddr;
 
     #[test]
     fn the_menu_installs_by_itself_and_can_be_stopped() {
         let assignment = Assignment::default();
-        let asker = Asker { mac: MacAddr([0x52, 0x54, 0, 0, 0, 1]), token: "abc", assignment: &assignment };
+        let asker = Asker {
+            mac: MacAddr([0x52, 0x54, 0, 0, 0, 1]),
+            token: "abc",
+            kickstart: KICKSTART,
+            assignment: &assignment,
+        };
         let plan = site(80).plan(Some(asker));
         assert_eq!(
             render(&plan),
