@@ -40,9 +40,10 @@ pub struct Options {
     #[argh(option, short = 'i', arg_name = "name")]
     pub iface: Option<String>,
 
-    /// the install image (CentOS, RHEL, Rocky, Alma, Oracle 5 to 10, Fedora); read in place, never mounted
+    /// an install image (CentOS, RHEL, Rocky, Alma, Oracle 5 to 10, Fedora), or a folder of them; read in place, never
+    /// mounted; may be repeated: machines then get a menu
     #[argh(option, arg_name = "file", from_str_fn(path))]
-    pub iso: Option<PathBuf>,
+    pub iso: Vec<PathBuf>,
 
     /// the kickstart every machine gets, or a template of it (*.j2); without it the installer asks
     #[argh(option, arg_name = "file", from_str_fn(path))]
@@ -67,6 +68,26 @@ pub struct Options {
     /// put nothing into the kickstart that reports how far the install is
     #[argh(switch)]
     pub no_hooks: bool,
+
+    /// what the menu starts by itself: an image's id, such as el9, or local for the disk; default: the only image, with
+    /// several the disk
+    #[argh(option, arg_name = "id")]
+    pub default: Option<String>,
+
+    /// how long the menu waits, in seconds; 0: it does not, never: until somebody chooses; default: 3, with several
+    /// images 60
+    #[argh(option, arg_name = "s")]
+    pub timeout: Option<String>,
+
+    /// a folder whose files are laid over those of the image, such as images/updates.img; may be repeated, as DIR for
+    /// all images or ID=DIR for one
+    #[argh(option, arg_name = "dir", from_str_fn(path))]
+    pub overlay: Vec<PathBuf>,
+
+    /// where packages come from when an image has none: a URL that machines reach, the tree's, such as
+    /// http://mirror.example.org/9/BaseOS/x86_64/os
+    #[argh(option, arg_name = "url")]
+    pub mirror: Option<String>,
 
     /// our address and its prefix length, such as 192.168.100.1/24; default: the interface's own
     #[argh(option, arg_name = "cidr")]
@@ -205,7 +226,7 @@ mod tests {
     fn every_common_spelling_is_read() {
         let expected = Options {
             iface: Some("eth0".into()),
-            iso: Some("C.iso".into()),
+            iso: vec!["C.iso".into()],
             http_port: Some("8080".into()),
             verbose: 2,
             ..Options::default()
@@ -227,7 +248,7 @@ mod tests {
         argument.push(&name);
         for arguments in [vec![argument], vec!["--iso".into(), name.clone()]] {
             let Ok(Command::Serve(options)) = parse(arguments) else { panic!("not read") };
-            assert_eq!(options.iso, Some(PathBuf::from(&name)));
+            assert_eq!(options.iso, [PathBuf::from(&name)]);
         }
     }
 

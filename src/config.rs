@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::boot::site::MenuWish;
 use crate::cli::{Options, UsageError};
 use crate::dhcp::subnet::SubnetConfig;
 use crate::dhcp::watch::Wish;
@@ -13,9 +14,11 @@ use crate::machine::NamePattern;
 use crate::tftp::transfer::RollOver;
 use crate::wire::MacAddr;
 
+mod images;
 mod machines;
 mod networks;
 
+pub use images::Overlay;
 pub use machines::Again;
 
 /// Our address where neither the user nor the interface has one: a private network that home routers rarely use.
@@ -32,8 +35,14 @@ const DEFAULT_STATE: &str = "/var/lib/pxego";
 pub struct Config {
     /// The interface to serve on; `None` asks for the list of candidates.
     pub iface: Option<String>,
-    /// The install image.
-    pub image: PathBuf,
+    /// The install images, and folders of them; at least one.
+    pub images: Vec<PathBuf>,
+    /// What the user wishes of the menu.
+    pub menu: MenuWish,
+    /// Folders laid over images.
+    pub overlays: Vec<Overlay>,
+    /// Where packages come from when an image has none; without a trailing slash.
+    pub mirror: Option<String>,
     /// The kickstart.
     pub kickstart: Option<PathBuf>,
     /// The list of machines.
@@ -88,12 +97,12 @@ impl Config {
     /// The first option that cannot be understood, and how to write it.
     pub fn from_options(options: &Options) -> Result<Self, UsageError> {
         let usage = |text: String| UsageError(format!("{text}\nType \"pxego --help\" for the options."));
-        let image = options.iso.clone().ok_or_else(|| {
+        if options.iso.is_empty() {
             let iface = options.iface.as_deref().unwrap_or("eth0");
-            usage(format!(
+            return Err(usage(format!(
                 "No install image given. Name one with --iso:\n  sudo pxego --iface {iface} --iso CentOS.iso --ks ks.cfg"
-            ))
-        })?;
+            )));
+        }
         let http_port = match options.http_port.as_deref() {
             None => 80,
             Some(text) => text.parse().ok().filter(|port| *port != 0).ok_or_else(|| {
@@ -127,7 +136,10 @@ impl Config {
         };
         Ok(Self {
             iface: options.iface.clone(),
-            image,
+            images: options.iso.clone(),
+            menu: images::menu(options.default.as_deref(), options.timeout.as_deref()).map_err(usage)?,
+            overlays: options.overlay.iter().map(|text| Overlay::parse(text)).collect(),
+            mirror: images::mirror(options.mirror.as_deref()).map_err(usage)?,
             kickstart: options.ks.clone(),
             machines: options.machines.clone(),
             only: options.only.clone(),
@@ -464,13 +476,15 @@ mod tests {
     #[test]
     fn options_are_checked_once() {
         let with = |change: fn(&mut Options)| {
-            let mut options = Options { iso: Some("a.iso".into()), ..Options::default() };
+            let mut options = Options { iso: vec!["a.iso".into()], ..Options::default() };
             change(&mut options);
             Config::from_options(&options)
         };
         assert_eq!(with(|_| {}).map(|config| (config.http_port, config.log)), Ok((80, LogForm::Text)));
         for (change, named) in [
-            ((|options| options.iso = None) as fn(&mut Options), "--iso"),
+            ((|options| options.iso.clear()) as fn(&mut Options), "--iso"),
+            (|options| options.timeout = Some("soon".into()), "--timeout soon"),
+            (|options| options.mirror = Some("ftp.example.org".into()), "--mirror ftp.example.org"),
             (|options| options.http_port = Some("0".into()), "--http-port 0"),
             (|options| options.http_port = Some("70000".into()), "--http-port 70000"),
             (|options| options.address = Some("10.0.0.0/24".into()), "--address"),

@@ -35,6 +35,15 @@ pub enum What {
         /// Where its files are found by HTTP.
         url: String,
     },
+    /// One of several images that are served.
+    Image {
+        /// Its short name, in the menu, in names and in a list of machines.
+        id: String,
+        /// What it is, as people name it.
+        name: String,
+        /// The file, as the user named it.
+        file: String,
+    },
     /// The server asks who else serves this wire; nobody is answered before that is known.
     Asking {
         /// How long that takes, and why.
@@ -217,6 +226,7 @@ impl What {
     pub fn key(&self) -> &'static str {
         match self {
             Self::Ready { .. } => "ready",
+            Self::Image { .. } => "image",
             Self::Asking { .. } => "asking",
             Self::Dhcp { .. } => "dhcp",
             Self::Counters { .. } => "counters",
@@ -260,6 +270,9 @@ impl What {
                 }
                 facts.push(("url", text(url)));
                 facts
+            }
+            Self::Image { id, name, file } => {
+                vec![("id", text(id)), ("name", text(name)), ("file", text(file))]
             }
             Self::Asking { text: why } => vec![("text", text(why))],
             Self::Dhcp { mode, text: why } => vec![("mode", text(mode)), ("text", text(why))],
@@ -312,6 +325,7 @@ impl What {
                 format!("{image} on {server}, addresses {first} to {last}, {url}")
             }
             Self::Ready { image, server, pool: None, url } => format!("{image} on {server}, {url}"),
+            Self::Image { id, name, file } => format!("{id}: {name}, {file}"),
             Self::Asking { text } | Self::Dhcp { text, .. } => text.clone(),
             Self::Counters { counts } => {
                 let each: Vec<String> =

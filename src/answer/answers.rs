@@ -202,7 +202,6 @@ fn variables(machine: &Machine, at: &Circumstances) -> Variables {
 pub(crate) mod tests {
     use super::*;
     use crate::machine::{MachineList, Policy, Registry};
-    use crate::media::Arguments as Style;
     use crate::wire::MacAddr;
 
     /// What a kickstart of an EL9 knows.
@@ -215,7 +214,7 @@ pub(crate) mod tests {
             image: "el9".into(),
             title: "Rocky Linux 9.6".into(),
             version: Some("9.6".into()),
-            dialect: Dialect::of(Style::El8Plus, Some("9.6")),
+            dialect: Dialect::of("el8plus", "Rocky Linux", Some("9.6")),
         }
     }
 

@@ -13,7 +13,6 @@
 //! | `%onerror` or `%traceback` | failed, with the end of the installer's log | last |
 
 use super::kickstart::{byte_order_mark, first_word, lines};
-use crate::media::Arguments as Style;
 
 /// What the hooks run, without what differs from machine to machine.
 const SCRIPT: &str = include_str!("hook.sh");
@@ -39,22 +38,23 @@ pub struct Dialect {
 }
 
 impl Dialect {
-    /// That of a release whose kernel arguments are spelt in `style`, with its version as far as it is known.
-    pub fn of(style: Style, version: Option<&str>) -> Self {
+    /// That of a release, by the id of its family (`media::family`), its product, and its version as far as it is known.
+    pub fn of(family: &str, product: &str, version: Option<&str>) -> Self {
         let mut numbers = version.unwrap_or_default().split('.').map(str::parse::<u32>);
         let (major, minor) = (numbers.next().and_then(Result::ok), numbers.next().and_then(Result::ok));
-        let knows_onerror = match style {
-            Style::El5 | Style::El6 => false,
-            // CentOS' own `.treeinfo` says 7 for all of them; Fedora 23 and before are in this style too.
-            Style::El7 => match major {
-                Some(7) => minor.is_some_and(|minor| minor >= 4),
-                Some(major) => major >= 24,
-                None => false,
-            },
-            Style::El8Plus => true,
+        let is = |id: &str| family == id || family.strip_prefix(id).is_some_and(|rest| rest.starts_with('-'));
+        let knows_onerror = if is("el5") || is("el6") {
+            false
+        } else if is("el7") {
+            // CentOS' own `.treeinfo` says 7 for all of them.
+            major == Some(7) && minor.is_some_and(|minor| minor >= 4)
+        } else if product.starts_with("Fedora") {
+            major.is_some_and(|major| major >= 25)
+        } else {
+            major.is_some_and(|major| major >= 8)
         };
         let failure = if knows_onerror { FailureSection::OnError } else { FailureSection::Traceback };
-        Self { has_end: style != Style::El5, failure }
+        Self { has_end: !is("el5"), failure }
     }
 
     fn section(self, header: &str, body: &str) -> String {
@@ -168,8 +168,8 @@ mod tests {
 
     const URL: &str = "http://192.168.100.1/hook/0123456789abcdef";
 
-    fn inserted(text: &str, style: Style) -> String {
-        let text = insert(text.as_bytes(), Dialect::of(style, None), URL).expect("hooks");
+    fn inserted(text: &str, family: &str) -> String {
+        let text = insert(text.as_bytes(), Dialect::of(family, "CentOS", Some("9")), URL).expect("hooks");
         String::from_utf8(text).expect("text")
     }
 
@@ -183,7 +183,7 @@ mod tests {
     fn what_the_user_wrote_stays_and_ours_runs_after_it() {
         let user = "lang en_US\n%pre\nfind-disks >/tmp/part\n%end\n%include /tmp/part\n%packages\n@core\n%end\n\
                     %post --interpreter=/usr/bin/python\nprint('x')\n%end\n";
-        let text = inserted(user, Style::El8Plus);
+        let text = inserted(user, "el8plus");
         assert_eq!(
             sections(&text),
             ["%pre", "%include", "%packages", "%post", "%post", "%pre", "%post", "%onerror"]
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_file_without_its_last_line_end_and_one_with_crlf_stay_right() {
-        let text = inserted("lang en_US\r\n%post\r\necho x\r\n%end", Style::El7);
+        let text = inserted("lang en_US\r\n%post\r\necho x\r\n%end", "el7");
         assert!(text.contains("\r\n%end\n%pre\n"), "{text}");
         assert!(text.starts_with("lang en_US\r\n%post --nochroot\n# pxego"), "{text}");
     }
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn el5_has_no_end_and_commands_come_first() {
         let user = "lang en_US\n%packages\n@core\n%post\necho 1\n";
-        let text = inserted(user, Style::El5);
+        let text = inserted(user, "el5");
         assert_eq!(sections(&text), ["%packages", "%post", "%post", "%pre", "%post", "%traceback"]);
         assert!(!text.contains("%end"), "{text}");
     }
@@ -216,9 +216,9 @@ mod tests {
     #[test]
     fn a_section_in_a_script_is_none_from_el6_on() {
         let user = "%post\ncat >/root/x <<EOF\n%post\nEOF\n%end\n";
-        assert!(inserted(user, Style::El6).starts_with("%post --nochroot\n"));
+        assert!(inserted(user, "el6").starts_with("%post --nochroot\n"));
         for open in ["%packages\n@core\n", "%post\necho %end\n"] {
-            assert_eq!(insert(open.as_bytes(), Dialect::of(Style::El8Plus, None), URL), None);
+            assert_eq!(insert(open.as_bytes(), Dialect::of("el8plus", "", None), URL), None);
         }
     }
 
@@ -226,25 +226,28 @@ mod tests {
     fn only_plain_files_below_tmp_are_looked_into() {
         let user = "%include /tmp/a\n%include \"/tmp/b-c.cfg\"\n%include /tmp/$(reboot)\n%include http://x/y\n\
                     %include /tmp/d;e\n%packages\n%include /tmp/packages\n%end\n";
-        assert!(inserted(user, Style::El8Plus).contains("mount) ' /tmp/a /tmp/b-c.cfg | sed"));
-        assert!(inserted("text\n", Style::El8Plus).contains("sh /tmp/pxego-hook started &\n"));
+        assert!(inserted(user, "el8plus").contains("mount) ' /tmp/a /tmp/b-c.cfg | sed"));
+        assert!(inserted("text\n", "el8plus").contains("sh /tmp/pxego-hook started &\n"));
     }
 
     #[test]
     fn each_release_gets_the_failure_section_that_it_knows() {
-        for (style, version, section) in [
-            (Style::El5, Some("5.11"), "%traceback"),
-            (Style::El6, Some("6.10"), "%traceback"),
-            (Style::El7, None, "%traceback"),
-            (Style::El7, Some("7"), "%traceback"),
-            (Style::El7, Some("7.3"), "%traceback"),
-            (Style::El7, Some("7.9.2009"), "%onerror"),
-            (Style::El8Plus, Some("8"), "%onerror"),
-            (Style::El8Plus, Some("40"), "%onerror"),
+        for (family, product, version, section) in [
+            ("el5", "CentOS", Some("5.11"), "%traceback"),
+            ("el6-netinst", "CentOS", Some("6.10"), "%traceback"),
+            ("el7", "CentOS", None, "%traceback"),
+            ("el7", "CentOS", Some("7"), "%traceback"),
+            ("el7", "CentOS", Some("7.3"), "%traceback"),
+            ("el7-netinst", "CentOS", Some("7.9.2009"), "%onerror"),
+            ("el7", "Fedora", Some("20"), "%traceback"),
+            ("el8plus", "CentOS Stream", Some("8"), "%onerror"),
+            ("el8plus-netinst", "Fedora", Some("40"), "%onerror"),
+            ("fedora", "Fedora", Some("23"), "%traceback"),
+            ("treeinfo", "Anolis OS", None, "%traceback"),
         ] {
-            let text = insert(b"text\n", Dialect::of(style, version), URL).expect("hooks");
+            let text = insert(b"text\n", Dialect::of(family, product, version), URL).expect("hooks");
             let text = String::from_utf8(text).expect("text");
-            assert_eq!(sections(&text).last(), Some(&section), "{style:?} {version:?}");
+            assert_eq!(sections(&text).last(), Some(&section), "{family} {version:?}");
         }
     }
 

@@ -3,6 +3,7 @@
 mod chronicle;
 mod claim;
 mod dhcp_loop;
+mod images;
 mod journal;
 mod knocks;
 mod machine_file;
@@ -49,6 +50,12 @@ impl Refusal {
     /// The same where the command line is at fault.
     pub fn wrong_use(text: impl fmt::Display) -> Self {
         Self { text: text.to_string(), code: WRONG_USE }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::chronicle::{Arrived, Chronicle};
+use super::images::Image;
 use crate::boot::arch::Arch;
 use crate::boot::boot_file::{BootFile, BootInfo, NoBoot};
 use crate::boot::client::{Client, Firmware};
@@ -14,18 +15,85 @@ use crate::content::catalog::Catalog;
 use crate::content::name::normalise;
 use crate::content::{Found, Library, Protocol, Request};
 use crate::event::What;
+use crate::machine::ImageId;
 use crate::media::embedded::{self, Role};
 use crate::media::{Loaders, UefiArch, UefiKind, UefiLoader};
 
 /// The first program for BIOS machines, as the catalogue names it.
 const PXELINUX: &str = "pxelinux.0";
 
-/// The first programs of an image, and those built in.
-pub(super) fn first_programs(loaders: &Loaders) -> FirstPrograms {
+/// The first programs that there are.
+pub(super) struct Programs {
+    /// For machines that may choose: of each architecture that of the latest image.
+    common: FirstPrograms,
+    /// For machines that are bound to an image which has programs of its own.
+    of_images: BTreeMap<ImageId, FirstPrograms>,
+}
+
+impl Programs {
+    /// Those of `images`, and those built in.
+    ///
+    /// Under Secure Boot a machine boots the kernels only that its loader's vendor signed: who is bound to an image gets
+    /// that image's own loader. The others get the latest: what firmware revokes are old ones.
+    pub(super) fn of<'a>(images: impl Iterator<Item = &'a Image>) -> Self {
+        let mut images: Vec<&Image> = images.collect();
+        let is_only = images.len() == 1;
+        let of_image = |image: &Image| {
+            let prefix = if is_only { String::new() } else { format!("t/{}/", image.id) };
+            first_programs(&image.loaders, &prefix)
+        };
+        // The later wins, and of equal ones the first.
+        images.reverse();
+        images.sort_by_key(|image| image.age);
+        let mut common = FirstPrograms { built_in: built_in(), ..FirstPrograms::default() };
+        images.iter().for_each(|image| overlay(&mut common, &of_image(image)));
+        let of_images =
+            images.iter().filter(|image| !is_only && !image.loaders.uefi.is_empty()).map(|image| {
+                let mut programs = common.clone();
+                overlay(&mut programs, &of_image(image));
+                (image.id.clone(), programs)
+            });
+        Self { of_images: of_images.collect(), common }
+    }
+
+    /// The image whose loader UEFI machines get that may choose.
+    pub(super) fn latest<'a>(images: impl Iterator<Item = &'a Image>) -> Option<&'a Image> {
+        let has_loader = |image: &&Image| image.loaders.uefi.iter().any(|it| it.kind == UefiKind::Grub2);
+        let images: Vec<&Image> = images.filter(has_loader).collect();
+        // Of several equal ones the first.
+        images.into_iter().rev().max_by_key(|image| image.age)
+    }
+
+    /// Those for machines that may choose.
+    pub(super) fn common(&self) -> &FirstPrograms {
+        &self.common
+    }
+
+    /// Those for a machine of `image`.
+    fn of_image(&self, image: Option<&ImageId>) -> &FirstPrograms {
+        image.and_then(|id| self.of_images.get(id)).unwrap_or(&self.common)
+    }
+}
+
+/// Puts `above` in the place of what there is for the same architectures.
+fn overlay(programs: &mut FirstPrograms, above: &FirstPrograms) {
+    for (arch, name) in &above.image {
+        programs.image.insert(*arch, name.clone());
+        for (all, new) in
+            [(&mut programs.speaks_http, &above.speaks_http), (&mut programs.knows_proxy, &above.knows_proxy)]
+        {
+            all.remove(arch);
+            all.extend(new.get(arch));
+        }
+    }
+}
+
+/// The first programs of an image, whose names begin with `prefix` on our server.
+fn first_programs(loaders: &Loaders, prefix: &str) -> FirstPrograms {
     let bios = loaders.bios.iter().map(|_| (Arch::Bios, PXELINUX.to_owned()));
     // EL6's GRUB 0.97 reads no grub.cfg and knows no Secure Boot; iPXE does the same and more.
     let uefi = loaders.uefi.iter().filter(|loader| loader.kind == UefiKind::Grub2);
-    let uefi = uefi.map(|loader| (uefi_arch(loader.arch), loader.first().to_owned()));
+    let uefi = uefi.map(|loader| (uefi_arch(loader.arch), format!("{prefix}{}", loader.first())));
     let arches = |can: fn(&UefiLoader) -> bool| {
         loaders.uefi.iter().filter(|loader| can(loader)).map(|loader| uefi_arch(loader.arch)).collect()
     };
@@ -33,8 +101,7 @@ pub(super) fn first_programs(loaders: &Loaders) -> FirstPrograms {
         image: bios.chain(uefi).collect(),
         speaks_http: arches(|loader| loader.speaks_http),
         knows_proxy: arches(|loader| loader.knows_proxy),
-        built_in: built_in(),
-        is_proxy: false,
+        ..FirstPrograms::default()
     }
 }
 
@@ -61,8 +128,7 @@ fn role_arch(role: Role) -> Arch {
 /// Knows what each client boots.
 pub(super) struct Offer {
     catalog: Arc<Catalog>,
-    programs: FirstPrograms,
-    beside_another_server: FirstPrograms,
+    programs: Programs,
     chronicle: Arc<Chronicle>,
     /// Whether PXELINUX on the image was found to be unreadable, and that was said.
     pxelinux_is_broken: AtomicBool,
@@ -72,10 +138,9 @@ pub(super) struct Offer {
 
 impl Offer {
     /// What is offered from `catalog`, with these first programs.
-    pub(super) fn new(catalog: Arc<Catalog>, programs: FirstPrograms, chronicle: Arc<Chronicle>) -> Self {
+    pub(super) fn new(catalog: Arc<Catalog>, programs: Programs, chronicle: Arc<Chronicle>) -> Self {
         Self {
             catalog,
-            beside_another_server: programs.beside_another_server(),
             programs,
             chronicle,
             pxelinux_is_broken: AtomicBool::new(false),
@@ -83,18 +148,9 @@ impl Offer {
         }
     }
 
-    fn choose(&self, client: &Client, programs: &FirstPrograms) -> BootFile {
-        if let Some(reason) = self.refusal(client) {
-            return BootFile::None(reason);
-        }
-        let first = select::boot_file(self.catalog.site(), programs, client);
-        match &first {
-            BootFile::Name(name) if name == PXELINUX => match self.catalog.prepare_bios() {
-                Ok(()) => first,
-                Err(error) => self.without_pxelinux(client, &error),
-            },
-            _ => first,
-        }
+    /// The programs for the machine that asks: those of the image it is bound to, or waits for.
+    fn programs_for(&self, client: &Client) -> &FirstPrograms {
+        self.programs.of_image(self.catalog.image_for(client.mac).as_ref())
     }
 
     /// Why a machine gets nothing, whatever there is for it.
@@ -110,19 +166,31 @@ impl Offer {
         }
     }
 
+    fn choose(&self, client: &Client, programs: &FirstPrograms) -> BootFile {
+        if let Some(reason) = self.refusal(client) {
+            return BootFile::None(reason);
+        }
+        let first = select::boot_file(self.catalog.site(), programs, client);
+        match &first {
+            BootFile::Name(name) if name == PXELINUX => match self.catalog.prepare_bios() {
+                Ok(()) => first,
+                Err(error) => self.without_pxelinux(client, programs, &error),
+            },
+            _ => first,
+        }
+    }
+
     /// Tells once that UEFI machines get another program than the image's, or one that will not find us.
     fn tell_of_old_grub(&self, client: &Client) {
         let Some(arch) = client.arch.filter(|arch| arch.is_uefi()) else { return };
-        let Some(file) = self.programs.image.get(&arch) else { return };
+        let programs = self.programs_for(client);
+        let Some(file) = programs.image.get(&arch) else { return };
         let is_pxe = client.firmware == Firmware::Pxe;
-        if !is_pxe
-            || self.programs.knows_proxy.contains(&arch)
-            || self.grub_is_old.swap(true, Ordering::Relaxed)
-        {
+        if !is_pxe || programs.knows_proxy.contains(&arch) || self.grub_is_old.swap(true, Ordering::Relaxed) {
             return;
         }
         let server = self.catalog.site().server;
-        let what = if self.programs.built_in.contains_key(&arch) {
+        let what = if programs.built_in.contains_key(&arch) {
             "so UEFI machines get iPXE instead; those with Secure Boot on refuse it"
         } else {
             "and no iPXE is built in that could take its place"
@@ -137,7 +205,7 @@ impl Offer {
     }
 
     /// The built-in loader takes the place of PXELINUX, if there is one.
-    fn without_pxelinux(&self, client: &Client, error: &str) -> BootFile {
+    fn without_pxelinux(&self, client: &Client, programs: &FirstPrograms, error: &str) -> BootFile {
         if !self.pxelinux_is_broken.swap(true, Ordering::Relaxed) {
             self.chronicle.tell(What::Warning {
                 text: format!(
@@ -146,7 +214,7 @@ impl Offer {
                 ),
             });
         }
-        let mut programs = self.programs.clone();
+        let mut programs = programs.clone();
         programs.image.remove(&Arch::Bios);
         select::boot_file(self.catalog.site(), &programs, client)
     }
@@ -154,12 +222,12 @@ impl Offer {
 
 impl BootInfo for Offer {
     fn boot_file(&self, client: &Client) -> BootFile {
-        self.choose(client, &self.programs)
+        self.choose(client, self.programs_for(client))
     }
 
     fn proxy_boot_file(&self, client: &Client) -> BootFile {
         self.tell_of_old_grub(client);
-        self.choose(client, &self.beside_another_server)
+        self.choose(client, &self.programs_for(client).beside_another_server())
     }
 
     fn has_file(&self, name: &str) -> bool {

@@ -1,36 +1,33 @@
-//! What the user gave, read and understood before anything on this computer is touched: the image and the kickstart.
+//! What the user gave, read and understood before anything on this computer is touched: the images and the kickstart.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use super::images::{Image, Images};
+use super::offer::Programs;
 use super::{Refusal, machines};
 use crate::answer::answers::Answer;
 use crate::answer::hooks::Dialect;
 use crate::answer::{Answers, Circumstances, Kickstart, Source};
 use crate::boot::Site;
+use crate::boot::site::{self, MenuWish, Packages};
 use crate::config::Config;
 use crate::content::Protocol;
-use crate::content::catalog::{Catalog, Parts, Unpack};
-use crate::image::{FileTree, ImageFile, IsoImage};
-use crate::machine::{Machine, Policy, Registry};
+use crate::content::catalog::{Catalog, Parts, Tree, Unpack};
+use crate::image::FileTree;
+use crate::machine::{ImageId, Machine, Policy, Registry};
 use crate::media::embedded::{self, Embedded};
-use crate::media::{BiosLoader, Loaders, UefiKind};
-use crate::media::{Media, find_loaders, recognise};
+use crate::media::{AnswerKind, BiosLoader, Loaders, UefiKind};
 use crate::net::clock;
 
-/// Most machines without a kickstart that a refusal names.
-const MAX_FAILURES: usize = 20;
-
-/// An image that can be installed from, and the kickstart for it.
+/// Images that machines can be booted from, and the kickstart for them.
 pub(super) struct Prepared {
-    tree: Arc<dyn FileTree>,
-    /// What is on the image.
-    pub(super) media: Media,
-    /// What of it can boot a machine.
-    pub(super) loaders: Loaders,
+    images: Vec<Prepare>,
+    menu: MenuWish,
     answers: Answers,
     /// What the user says about machines.
     pub(super) policy: Policy,
@@ -38,59 +35,109 @@ pub(super) struct Prepared {
     pub(super) warnings: Vec<String>,
 }
 
+/// Most machines without a kickstart that a refusal names.
+const MAX_FAILURES: usize = 20;
+
+/// An image, and whether it is installed by a kickstart.
+struct Prepare {
+    image: Image,
+    has_kickstart: bool,
+}
+
 impl Prepared {
-    /// Reads the image and the kickstart that the configuration names.
+    /// Reads the images and the kickstart that the configuration names.
     ///
     /// # Errors
     /// When one of them cannot be used, with the cause and what to do.
     pub(super) fn read(config: &Config) -> Result<Self, Refusal> {
-        let (image, media) = open_image(&config.image)?;
+        let Images { images, mut warnings } = Images::open(config)?;
         let policy = machines::policy(config)?;
         let own = machines::own_answers(&policy, config)?;
         let shared =
             config.kickstart.as_deref().map(|path| machines::read_answer("--ks", path)).transpose()?;
-        let mut warnings: Vec<String> =
-            image.warnings().iter().map(|warning| format!("{}: {warning}", config.image.display())).collect();
-        let shared_path = config.kickstart.as_deref().map(|path| path.display().to_string());
+        let shared_name = config.kickstart.as_ref().map(|path| path.display().to_string());
         let named = own.iter().map(|(name, answer)| (name.clone(), answer));
-        for (name, answer) in shared_path.zip(shared.as_ref()).into_iter().chain(named) {
-            if let Answer::Plain(kickstart) = answer {
-                warnings.extend(judge_source(kickstart, &name, &media)?);
+        let given: Vec<(String, &Answer)> =
+            shared_name.zip(shared.as_ref()).into_iter().chain(named).collect();
+        let is_only = images.len() == 1;
+        let mut prepared = Vec::new();
+        for image in images {
+            let mut has_kickstart = takes_kickstart(&image) && !given.is_empty();
+            for (name, answer) in given.iter().filter(|_| takes_kickstart(&image)) {
+                let Answer::Plain(kickstart) = answer else { continue };
+                match judge_source(kickstart, name, &image) {
+                    Ok(warning) => warnings.extend(warning),
+                    // The others can be installed with it.
+                    Err(refusal) if !is_only => {
+                        has_kickstart = false;
+                        warnings.push(format!("machines get no kickstart for {}: {refusal}", image.id));
+                    }
+                    Err(refusal) => return Err(refusal),
+                }
             }
+            prepared.push(Prepare { image, has_kickstart });
         }
+        if let Some((name, _)) = given.first()
+            && prepared.iter().all(|it| !it.has_kickstart)
+        {
+            warnings.push(format!("{name} is given to nobody: no image installs by a kickstart"));
+        }
+        warnings.dedup();
         let answers = Answers::new(shared, own, config.has_hooks);
-        let loaders = find_loaders(&image);
-        Ok(Self { tree: Arc::new(image), media, loaders, answers, policy, warnings })
+        Ok(Self { images: prepared, menu: config.menu.clone(), answers, policy, warnings })
+    }
+
+    /// The images with their loaders.
+    pub(super) fn images(&self) -> impl Iterator<Item = &Image> {
+        self.images.iter().map(|it| &it.image)
     }
 
     /// What is served in this run, from `server` and its HTTP port.
-    pub(super) fn site(&self, server: Ipv4Addr, http_port: u16) -> Site {
-        Site {
-            server,
-            http_port,
-            image: short_name(&self.media),
-            title: self.media.name.clone(),
-            style: self.media.arguments,
-            kernel: self.media.kernel.clone(),
-            initrds: vec![self.media.initrd.clone()],
-            grub_verb: self.media.grub_verb,
-            has_packages: self.media.packages(),
+    ///
+    /// # Errors
+    /// When the menu is to start something by itself that is not in it.
+    pub(super) fn site(&self, server: Ipv4Addr, http_port: u16) -> Result<Site, Refusal> {
+        let images = self.images.iter().map(Prepare::describe).collect();
+        let loader = Programs::latest(self.images()).map(|image| image.id.clone());
+        let site = Site { server, http_port, images, loader, wish: self.menu.clone() };
+        if let Some(wish) = site.wish.default.as_ref().filter(|wish| site.entry_label(wish).is_none()) {
+            let ids = site.images.iter().map(|image| image.id.to_string());
+            let mut known: Vec<String> = ids.chain(site.labels()).collect();
+            known.sort();
+            known.dedup();
+            return Err(Refusal::wrong_use(format!(
+                "--default {wish}: nothing is called so. Take one of: {}",
+                known.join(", ")
+            )));
         }
+        Ok(site)
     }
 
     /// Fills in every template for every machine of the list, before anything is served.
     ///
     /// # Errors
-    /// When there is no machine for which a kickstart can be made. Those that are left out are warned of, and held.
+    /// When a machine is bound to an image that is not there, or when there is none for which a kickstart can be made. Those
+    /// that are left out are warned of, and held.
     pub(super) fn check_machines(&mut self, site: &Site) -> Result<(), Refusal> {
-        let at = self.circumstances(site);
         let rows = self.policy.list.rows();
         let mut failures = Vec::new();
         for row in rows {
-            let machine = Machine::example(row.clone(), self.policy.names.as_ref());
-            if let Err(error) = self.answers.render(&machine, &at) {
-                failures.push(format!("{} (line {} of the list): {error}", row.title(), row.line));
+            if let Some(image) =
+                row.image.as_deref().filter(|image| site.image(&ImageId::new(image)).is_none())
+            {
+                let ids: Vec<String> = site.images.iter().map(|image| image.id.to_string()).collect();
+                return Err(Refusal::new(format!(
+                    "line {} of the list of machines: no image is called {image}. There are: {}",
+                    row.line,
+                    ids.join(", ")
+                )));
             }
+            let machine = Machine::example(row.clone(), self.policy.names.as_ref());
+            let circumstances = self.images.iter().filter_map(|it| it.circumstances(site));
+            let failure = circumstances.map(|at| self.answers.render(&machine, &at)).find_map(Result::err);
+            failures.extend(
+                failure.map(|error| format!("{} (line {} of the list): {error}", row.title(), row.line)),
+            );
         }
         if !failures.is_empty() && failures.len() == rows.len() {
             return Err(Refusal::new(format!(
@@ -98,58 +145,84 @@ impl Prepared {
                 failures.iter().take(MAX_FAILURES).cloned().collect::<Vec<_>>().join("\n  ")
             )));
         }
-        self.warnings.extend(
-            failures
-                .into_iter()
-                .map(|text| format!("no kickstart for {text}; it is held until that is corrected")),
-        );
+        let held = |text| format!("no kickstart for {text}; it is held until that is corrected");
+        self.warnings.extend(failures.into_iter().map(held));
         Ok(())
-    }
-
-    fn circumstances(&self, site: &Site) -> Circumstances {
-        Circumstances {
-            server: site.server,
-            http_port: site.http_port,
-            root: site.url(Protocol::Http, ""),
-            tree: site.tree_url(),
-            image: site.image.clone(),
-            title: site.title.clone(),
-            version: self.media.version.clone(),
-            dialect: Dialect::of(self.media.arguments, self.media.version.as_deref()),
-        }
     }
 
     /// The table of everything that is served for `site`.
     pub(super) fn catalog(self, site: Site, machines: Arc<Mutex<Registry>>) -> Catalog {
-        let circumstances = self.circumstances(&site);
+        let mut bios: Vec<(u64, BiosLoader)> = Vec::new();
+        let mut trees = Vec::new();
+        for prepare in self.images {
+            let circumstances = prepare.circumstances(&site);
+            let image = prepare.image;
+            trees.push(Tree {
+                second_stages: second_stages(image.files.as_ref(), &image.loaders),
+                files: image.files,
+                stage2: image.media.stage2,
+                circumstances,
+            });
+            bios.extend(image.loaders.bios.map(|loader| (image.age, loader)));
+        }
+        // That of the latest image; of several equal ones the first.
+        bios.sort_by_key(|(age, _)| Reverse(*age));
+        let bios: Vec<BiosLoader> = bios.into_iter().map(|(_, loader)| loader).collect();
         Catalog::new(Parts {
             site,
-            second_stages: second_stages(self.tree.as_ref(), &self.loaders),
-            tree: self.tree,
-            stage2: self.media.stage2,
-            bios: self.loaders.bios.map(unpack_bios),
+            trees,
+            answers: self.answers,
+            bios: (!bios.is_empty()).then(|| unpack_bios(bios)),
             embedded: embedded::embedded()
                 .iter()
                 .map(|it| (it.name.to_owned(), unpack_embedded(it)))
                 .collect(),
-            answers: self.answers,
-            circumstances,
             machines,
             started: clock::unix_seconds(),
         })
     }
 }
 
-fn open_image(path: &Path) -> Result<(IsoImage, Media), Refusal> {
-    let shown = path.display();
-    let file = ImageFile::open(path).map_err(|error| cannot_open("--iso", path, &error))?;
-    let image = IsoImage::open(Arc::new(file)).map_err(|error| Refusal::new(format!("{shown} {error}")))?;
-    let media =
-        recognise(&image, image.volume_id()).map_err(|error| Refusal::new(format!("{shown}: {error}")))?;
-    Ok((image, media))
+impl Prepare {
+    fn describe(&self) -> site::Image {
+        let Image { id, media, loaders, packages, .. } = &self.image;
+        let uefi = loaders.uefi.iter().filter(|loader| loader.kind == UefiKind::Grub2);
+        site::Image {
+            id: id.clone(),
+            title: media.name.clone(),
+            arch: media.arch.clone(),
+            entries: media.entries.clone(),
+            menu: media.menu.clone(),
+            grub_verb: media.grub_verb,
+            uefi_programs: uefi.map(|loader| loader.first().to_owned()).collect(),
+            runs_on: self.image.runs_on(),
+            packages: packages.clone(),
+            has_kickstart: self.has_kickstart,
+        }
+    }
+
+    /// What kickstarts for it must know; nothing where it is not installed by one.
+    fn circumstances(&self, site: &Site) -> Option<Circumstances> {
+        let Image { id, media, .. } = &self.image;
+        let image = site.image(id).filter(|_| self.has_kickstart)?;
+        Some(Circumstances {
+            server: site.server,
+            http_port: site.http_port,
+            root: site.url(Protocol::Http, ""),
+            tree: site.packages_url(image).unwrap_or_else(|| site.tree_url(id)),
+            image: id.to_string(),
+            title: media.name.clone(),
+            version: media.version.clone(),
+            dialect: Dialect::of(media.family.id, &media.product, media.version.as_deref()),
+        })
+    }
 }
 
-/// Why a file that an option names cannot be read, and what to type.
+fn takes_kickstart(image: &Image) -> bool {
+    image.media.answer == AnswerKind::Kickstart
+}
+
+/// Why a file cannot be opened that `option` names, and the next thing to type.
 pub(super) fn cannot_open(option: &str, path: &Path, error: &io::Error) -> Refusal {
     let shown = path.display();
     let remedy = match error.kind() {
@@ -166,14 +239,14 @@ pub(super) fn cannot_open(option: &str, path: &Path, error: &io::Error) -> Refus
 }
 
 /// Whether the kickstart and the image together say where the packages come from.
-fn judge_source(kickstart: &Kickstart, shown: &str, media: &Media) -> Result<Option<String>, Refusal> {
+fn judge_source(kickstart: &Kickstart, shown: &str, image: &Image) -> Result<Option<String>, Refusal> {
     match kickstart.source() {
         Source::Own(_) => Ok(None),
-        _ if !media.packages() => Err(Refusal::new(format!(
+        _ if image.packages == Packages::Unknown => Err(Refusal::new(format!(
             "{shown} names no installation source that a machine booted from the network can reach, and {} has no \
              packages itself. Add a line to {shown}, such as\n\n    url --url=http://mirror.example.org/path/to/the/tree\n\n\
-             or give the DVD image with --iso",
-            media.name
+             or give that URL with --mirror, or the DVD image of the same release with another --iso",
+            image.media.name
         ))),
         Source::Missing => Ok(None),
         Source::Local { command, line } => Ok(Some(format!(
@@ -181,12 +254,6 @@ fn judge_source(kickstart: &Kickstart, shown: &str, media: &Media) -> Result<Opt
              \"url\" line that points at this image instead"
         ))),
     }
-}
-
-/// The image's name in paths: short, because boot files have 128 bytes for everything.
-fn short_name(media: &Media) -> String {
-    let product = if media.product.starts_with("Fedora") { "f" } else { "el" };
-    media.major().map_or_else(|| "image".to_owned(), |major| format!("{product}{major}"))
 }
 
 /// The EFI programs beside each loader, by their names in lower case.
@@ -204,8 +271,18 @@ fn second_stages(tree: &dyn FileTree, loaders: &Loaders) -> BTreeMap<String, Str
     found
 }
 
-fn unpack_bios(loader: BiosLoader) -> Unpack {
-    Box::new(move || loader.extract().map_err(|error| error.to_string()))
+/// The first of `loaders` that can be unpacked.
+fn unpack_bios(loaders: Vec<BiosLoader>) -> Unpack {
+    Box::new(move || {
+        let mut result = Err("there is none".to_owned());
+        for loader in &loaders {
+            result = loader.extract().map_err(|error| error.to_string());
+            if result.is_ok() {
+                break;
+            }
+        }
+        result
+    })
 }
 
 fn unpack_embedded(loader: &'static Embedded) -> Unpack {

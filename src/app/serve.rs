@@ -14,7 +14,7 @@ use time::UtcOffset;
 use super::chronicle::Chronicle;
 use super::claim::{Claim, LastResort, Place};
 use super::dhcp_loop::{DhcpLoop, LinkAtStart};
-use super::offer::{self, Offer};
+use super::offer::{Offer, Programs};
 use super::prepare::Prepared;
 use super::{Ended, Refusal, machine_file, output};
 use crate::config::{Again, Cidr, Config, LogForm};
@@ -65,7 +65,7 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
     let invocation = Invocation::of_this_process();
     let place = Place::choose(config, &invocation)?;
     let mut prepared = Prepared::read(config)?;
-    let site = prepared.site(place.addressing.server.address, config.http_port);
+    let site = prepared.site(place.addressing.server.address, config.http_port)?;
     prepared.check_machines(&site)?;
     place.check_privileges(&invocation)?;
     let mac = ethernet_address(&place.interface)?;
@@ -87,13 +87,20 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
     let chronicle = Arc::new(Chronicle::new(machines.clone(), events).keeping(records));
     again.iter().for_each(|machine| chronicle.keep(machine));
     let server_ip = place.addressing.server.address;
-    let programs = offer::first_programs(&prepared.loaders);
+    let programs = Programs::of(prepared.images());
     let has_link = has_link(&place.interface);
-    for text in oddities(&place, &prepared, &programs, has_link).into_iter().chain(done) {
+    for text in oddities(&place, &prepared, programs.common(), has_link).into_iter().chain(done) {
         chronicle.tell(What::Warning { text });
     }
+    if site.only_image().is_none() {
+        for image in prepared.images() {
+            let (id, name, file) =
+                (image.id.to_string(), image.media.name.clone(), image.path.display().to_string());
+            chronicle.tell(What::Image { id, name, file });
+        }
+    }
     let ready = What::Ready {
-        image: site.title.clone(),
+        image: site.title(),
         server: server_ip,
         pool: Some(place.addressing.pool),
         url: site.url(Protocol::Http, ""),
@@ -107,7 +114,7 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
         mac,
         ip: server_ip,
         server: dhcp_server(&place, config, reservations, mac, &claim.restored, ladder)?,
-        advice: advice(server_ip, &programs),
+        advice: advice(server_ip, programs.common()),
         wish: config.dhcp,
         http_port: config.http_port,
         reply_delay: config.reply_delay,

@@ -1,137 +1,250 @@
-//! What the installer's kernel is told, by release.
+//! What the kernel is told: a template of the image's family, filled in for one machine.
 //!
-//! Source: anaconda's `dracut/` and `loader/` of each branch, as tabled in the field guide (distros §3.2).
+//! A template is words. A word whose variable has no value is dropped, so one template serves the machine with an answer
+//! file and the one without:
+//!
+//! | in a word | stands for |
+//! |---|---|
+//! | `{tree}` | URL of the image's files, without a trailing slash: EL9 cuts one, older ones ask for `//.treeinfo` |
+//! | `{repo}` | the same, where packages come from it |
+//! | `{mirror}` | URL of packages elsewhere |
+//! | `{iso}` | URL of the whole image, ends in `.iso` |
+//! | `{answer}` | URL of this machine's answer file |
+//! | `{seed}` | URL of the directory of answer files, with a trailing slash |
+//! | `{mac}`, `{bootif}` | the card it booted from: `52:54:00:…`, and `01-52-54-00-…` as PXELINUX writes it |
+//! | `{srv}` | our address |
+//! | `{host}`, `{path}` | the parts of `{tree}`: address with port, and path with its first slash |
+//! | `{arch}` | the image's architecture, such as `x86_64` |
+//! | `{disk}` | the disk to install to |
+//! | `{?name}`, `{!name}` | nothing; the word stays if the variable has a value, or has none |
+//! | `{{`, `}}` | a brace |
+//!
+//! Blanks between double quotes do not end a word, and the quotes go: loaders quote each in their own way.
 
-use crate::media::Arguments as Style;
+use std::net::Ipv4Addr;
+
 use crate::wire::MacAddr;
 
-/// What the arguments are made of.
+/// What the variables of a template stand for.
 #[derive(Clone, Copy, Debug)]
-pub struct Arguments<'a> {
-    /// How the release spells them.
-    pub style: Style,
-    /// URL of the install tree, without a trailing slash: EL9 cuts one, older ones ask for `//.treeinfo`.
+pub struct Values<'a> {
+    /// URL of the image's files, without a trailing slash.
     pub tree: &'a str,
-    /// URL of the kickstart; without one the installer asks.
-    pub kickstart: Option<&'a str>,
-    /// Whether the packages come from elsewhere: the image has none, or the kickstart names its own source. A source
-    /// among the arguments would override that of the kickstart (anaconda `docs/boot-options.rst`), so then only the
-    /// installer itself is taken from our tree.
-    pub installer_only: bool,
+    /// Whether packages are installed from it. Not when the image has none, and not when the answer file names its own
+    /// source: a source among the arguments would override that one (anaconda `docs/boot-options.rst`).
+    pub has_packages: bool,
+    /// URL of packages elsewhere.
+    pub mirror: Option<&'a str>,
+    /// URL of the whole image.
+    pub iso: Option<&'a str>,
+    /// URL of the answer file; without one the installer asks.
+    pub answer: Option<&'a str>,
     /// The port the machine booted from; with several ports the installer would otherwise try them all, and EL6 would
     /// ask.
     pub mac: Option<MacAddr>,
-    /// Whether the installer says the machine's serial number when it fetches its kickstart. EL5 cannot.
-    pub sends_serial: bool,
+    /// Our address.
+    pub server: Ipv4Addr,
+    /// The image's architecture.
+    pub arch: &'a str,
+    /// The disk to install to.
+    pub disk: Option<&'a str>,
 }
 
-impl Arguments<'_> {
-    /// The arguments in order. None has white space, quotes or a character that a menu language reads.
-    pub fn to_vec(self) -> Vec<String> {
-        match self.style {
-            Style::El5 | Style::El6 => self.loader_arguments(),
-            Style::El7 | Style::El8Plus => self.dracut_arguments(),
+/// The names of all variables.
+pub const VARIABLES: [&str; 13] = [
+    "tree", "repo", "mirror", "iso", "answer", "seed", "mac", "bootif", "srv", "host", "path", "arch", "disk",
+];
+
+impl Values<'_> {
+    /// The value of a variable; `None` when it has none, or there is no such variable.
+    fn get(&self, name: &str) -> Option<String> {
+        let own = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+        match name {
+            "tree" => own(Some(self.tree)),
+            "repo" => own(self.has_packages.then_some(self.tree)),
+            "mirror" => own(self.mirror),
+            "iso" => own(self.iso),
+            "answer" => own(self.answer),
+            "seed" => self.answer.and_then(|url| url.rsplit_once('/')).map(|(seed, _)| format!("{seed}/")),
+            "mac" => self.mac.map(|mac| mac.to_string()),
+            "bootif" => self.mac.map(|mac| format!("01-{}", mac.hyphenated())),
+            "srv" => Some(self.server.to_string()),
+            "host" => own(self.tree.split('/').nth(2)),
+            "path" => self.tree.splitn(4, '/').nth(3).map(|path| format!("/{path}")),
+            "arch" => own(Some(self.arch)),
+            "disk" => own(self.disk),
+            _ => None,
         }
     }
+}
 
-    /// For the C loader of EL5 and EL6.
-    fn loader_arguments(self) -> Vec<String> {
-        let tree = self.tree;
-        let mut arguments = Vec::new();
-        if let Some(kickstart) = self.kickstart {
-            arguments.push(format!("ks={kickstart}"));
+/// The arguments in order. One may hold blanks; none has control characters or double quotes.
+pub fn expand(template: &str, values: &Values<'_>) -> Vec<String> {
+    words(template).iter().filter_map(|word| fill(word, values)).collect()
+}
+
+/// An argument as the kernel reads it (Linux `lib/cmdline.c`, `next_arg`): with blanks it needs quotes, which begin at
+/// the value, where the programs of an initial ramdisk look for them.
+pub fn quoted(argument: &str) -> String {
+    if !argument.contains(char::is_whitespace) {
+        return argument.to_owned();
+    }
+    match argument.split_once('=') {
+        Some((name, value)) if !name.contains(char::is_whitespace) => format!("{name}=\"{value}\""),
+        _ => format!("\"{argument}\""),
+    }
+}
+
+/// The words of a template, without their quotes.
+fn words(template: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let (mut word, mut is_quoted) = (String::new(), false);
+    for letter in template.chars() {
+        match letter {
+            '"' => is_quoted = !is_quoted,
+            letter if letter.is_whitespace() && !is_quoted => words.push(std::mem::take(&mut word)),
+            letter if letter.is_control() => word.push('?'),
+            letter => word.push(letter),
         }
-        arguments.push(match (self.style, self.installer_only) {
-            (Style::El5, false) => format!("method={tree}"),
-            (Style::El5, true) => format!("stage2={tree}/images/stage2.img"),
-            (_, false) => format!("repo={tree}"),
-            (_, true) => format!("stage2={tree}/images/install.img"),
-        });
-        arguments.push("ip=dhcp".into());
-        match self.mac {
-            Some(mac) => arguments.extend(["ksdevice=bootif".into(), bootif(mac)]),
-            None => arguments.push("ksdevice=link".into()),
+    }
+    words.push(word);
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// A word with its variables filled in; `None` when it is to be dropped. One that is no template is dropped as well.
+fn fill(word: &str, values: &Values<'_>) -> Option<String> {
+    let mut text = String::new();
+    let mut rest = word;
+    while let Some(at) = rest.find(['{', '}']) {
+        let (before, brace) = rest.split_at(at);
+        text.push_str(before);
+        if let Some(after) = brace.strip_prefix("{{").or_else(|| brace.strip_prefix("}}")) {
+            text.push_str(&brace[..1]);
+            rest = after;
+            continue;
         }
-        if self.kickstart.is_some() {
-            // Asked before the kickstart is fetched; the kickstart's own choice replaces them.
-            arguments.extend(["lang=en_US".into(), "keymap=us".into()]);
-        }
-        if self.style == Style::El6 {
-            arguments.push("kssendmac".into());
-            if self.sends_serial {
-                arguments.push("kssendsn".into());
+        let (name, after) = brace.strip_prefix('{')?.split_once('}')?;
+        if let Some(name) = name.strip_prefix('?') {
+            values.get(name)?;
+        } else if let Some(name) = name.strip_prefix('!') {
+            if !VARIABLES.contains(&name) || values.get(name).is_some() {
+                return None;
             }
-        }
-        arguments
-    }
-
-    /// For dracut, from EL7 on.
-    fn dracut_arguments(self) -> Vec<String> {
-        let tree = self.tree;
-        let mut arguments = Vec::new();
-        if let Some(kickstart) = self.kickstart {
-            arguments.push(format!("inst.ks={kickstart}"));
-        }
-        arguments.push(if self.installer_only {
-            format!("inst.stage2={tree}")
         } else {
-            format!("inst.repo={tree}")
-        });
-        arguments.push("ip=dhcp".into());
-        arguments.extend(self.mac.map(bootif));
-        if self.kickstart.is_some() {
-            arguments.push("inst.ks.sendmac".into());
-            if self.sends_serial {
-                arguments.push("inst.ks.sendsn".into());
-            }
+            // A value is one word, whatever it is made of.
+            text.extend(values.get(name)?.chars().filter(|it| !it.is_control() && !matches!(it, ' ' | '"')));
         }
-        arguments
+        rest = after;
     }
-}
-
-fn bootif(mac: MacAddr) -> String {
-    format!("BOOTIF=01-{}", mac.hyphenated())
+    text.push_str(rest);
+    (!text.is_empty()).then_some(text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::entry::literal;
+    use crate::media::family::FAMILIES;
 
-    const TREE: &str = "http://192.168.100.1/t/x";
-    const KS: &str = "http://192.168.100.1/ks/0/ks.cfg";
+    const TREE: &str = "http://192.168.100.1:8080/t/x";
+    const KS: &str = "http://192.168.100.1:8080/ks/0/ks.cfg";
     const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 1]);
+
+    fn values<'a>(answer: Option<&'a str>, has_packages: bool, mac: Option<MacAddr>) -> Values<'a> {
+        Values {
+            tree: TREE,
+            has_packages,
+            mirror: None,
+            iso: None,
+            answer,
+            mac,
+            server: Ipv4Addr::new(192, 168, 100, 1),
+            arch: "x86_64",
+            disk: None,
+        }
+    }
+
+    fn family(id: &str) -> &'static str {
+        FAMILIES.iter().find(|family| family.id == id).expect("a family").arguments
+    }
 
     #[test]
     fn each_release_is_told_in_its_own_words() {
         let cases = [
             (
-                "EL5 unattended",
-                (Style::El5, Some(KS), false, Some(MAC)),
-                "ks=http://192.168.100.1/ks/0/ks.cfg method=http://192.168.100.1/t/x ip=dhcp ksdevice=bootif \
-                 BOOTIF=01-52-54-00-00-00-01 lang=en_US keymap=us",
+                "el5",
+                values(Some(KS), true, Some(MAC)),
+                "ks=http://192.168.100.1:8080/ks/0/ks.cfg method=http://192.168.100.1:8080/t/x ip=dhcp \
+                 ksdevice=bootif BOOTIF=01-52-54-00-00-00-01 lang=en_US keymap=us",
             ),
             (
-                "EL6, source in the kickstart, port not known",
-                (Style::El6, Some(KS), true, None),
-                "ks=http://192.168.100.1/ks/0/ks.cfg stage2=http://192.168.100.1/t/x/images/install.img ip=dhcp \
-                 ksdevice=link lang=en_US keymap=us kssendmac",
+                "el6",
+                values(Some(KS), false, None),
+                "ks=http://192.168.100.1:8080/ks/0/ks.cfg \
+                 stage2=http://192.168.100.1:8080/t/x/images/install.img ip=dhcp ksdevice=link lang=en_US \
+                 keymap=us kssendmac",
             ),
             (
-                "EL7 asks",
-                (Style::El7, None, false, Some(MAC)),
-                "inst.repo=http://192.168.100.1/t/x ip=dhcp BOOTIF=01-52-54-00-00-00-01",
+                "el7",
+                values(None, true, Some(MAC)),
+                "inst.repo=http://192.168.100.1:8080/t/x ip=dhcp BOOTIF=01-52-54-00-00-00-01",
             ),
             (
-                "EL9, source in the kickstart",
-                (Style::El8Plus, Some(KS), true, Some(MAC)),
-                "inst.ks=http://192.168.100.1/ks/0/ks.cfg inst.stage2=http://192.168.100.1/t/x ip=dhcp \
+                "el8plus",
+                values(Some(KS), false, Some(MAC)),
+                "inst.ks=http://192.168.100.1:8080/ks/0/ks.cfg inst.stage2=http://192.168.100.1:8080/t/x ip=dhcp \
                  BOOTIF=01-52-54-00-00-00-01 inst.ks.sendmac",
             ),
+            (
+                "el8plus-netinst",
+                Values { mirror: Some("http://m/9"), ..values(None, false, None) },
+                "inst.stage2=http://192.168.100.1:8080/t/x inst.repo=http://m/9 ip=dhcp",
+            ),
         ];
-        for (name, (style, kickstart, installer_only, mac), expected) in cases {
-            let arguments =
-                Arguments { style, tree: TREE, kickstart, installer_only, mac, sends_serial: false }.to_vec();
-            assert_eq!(arguments.join(" "), expected, "{name}");
+        for (id, values, expected) in cases {
+            assert_eq!(expand(family(id), &values).join(" "), expected, "{id}");
+        }
+    }
+
+    #[test]
+    fn variables_and_conditions() {
+        let cases = [
+            ("a={srv} b={host} c={path} d={arch}", "a=192.168.100.1 b=192.168.100.1:8080 c=/t/x d=x86_64"),
+            (
+                "ds=nocloud;s={seed} m={mac}",
+                "ds=nocloud;s=http://192.168.100.1:8080/ks/0/ m=52:54:00:00:00:01",
+            ),
+            ("{?answer}{?mac}both {!disk}none {!answer}a", "both none"),
+            ("{disk} {iso} x={nothing} {!nothing}y {tree y}z } {", ""),
+            ("{{a}}={{tree}}", "{a}={tree}"),
+            ("a \"b=c d\" \"\" e\t\u{7}", "a|b=c d|e|?"),
+        ];
+        for (template, expected) in cases {
+            let words = expand(template, &values(Some(KS), true, Some(MAC)));
+            let separator = if expected.contains('|') { "|" } else { " " };
+            assert_eq!(words.join(separator), expected, "{template}");
+        }
+    }
+
+    #[test]
+    fn a_literal_expands_to_itself_and_is_one_word() {
+        for text in ["quiet", "{tree}", "}{", "a b=c", "root=live:CDLABEL=x\\x20y", "{{?mac}}"] {
+            assert_eq!(expand(&literal(text), &values(None, true, None)), [text], "{text}");
+        }
+        assert_eq!(expand(&literal("a\"b\n"), &values(None, true, None)), ["ab?"]);
+    }
+
+    #[test]
+    fn a_value_adds_no_word() {
+        let values = Values { mirror: Some("http://m/ init=/bin/sh\n\""), ..values(None, false, None) };
+        assert_eq!(expand("inst.repo={mirror}", &values), ["inst.repo=http://m/init=/bin/sh"]);
+    }
+
+    #[test]
+    fn blanks_are_quoted_as_the_kernel_wants() {
+        for (argument, expected) in [("a=b", "a=b"), ("a=b c", "a=\"b c\""), ("a b=c", "\"a b=c\"")] {
+            assert_eq!(quoted(argument), expected);
         }
     }
 }

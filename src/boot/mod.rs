@@ -10,6 +10,7 @@ pub mod client;
 pub mod plan;
 pub mod script;
 pub mod select;
+pub mod site;
 
-pub use arguments::Arguments;
-pub use plan::{Asker, Entry, Plan, Site};
+pub use plan::{Action, Asker, Entry, Linux, Plan};
+pub use site::Site;

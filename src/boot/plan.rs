@@ -1,72 +1,27 @@
 //! What a machine gets: the one value that every protocol asks.
 
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::Arguments;
-use crate::content::Protocol;
-use crate::machine::{Assignment, Machine};
-use crate::media::{Arguments as Style, GrubVerb};
+use super::arguments::{self, Values};
+use super::site::{Image, KickstartFacts, Packages, RunsOn, Site, Wait};
+use crate::machine::{Assignment, Boot, ImageId, Machine};
+use crate::media::{self, EntryKind, GrubVerb};
 use crate::wire::MacAddr;
 
-/// How long a menu waits before it installs: enough to stop it by hand, not enough to be noticed.
-const MENU_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a menu waits when what it starts is decided: enough to stop it by hand, not enough to be noticed.
+const DECIDED: Wait = Wait::For(Duration::from_secs(3));
 
-/// What is served in this run, whoever asks.
-#[derive(Clone, Debug)]
-pub struct Site {
-    /// Our address.
-    pub server: Ipv4Addr,
-    /// The port of our HTTP server.
-    pub http_port: u16,
-    /// The image's short name, as it stands in served names: `t/<image>/…`.
-    pub image: String,
-    /// What it installs, as people name it.
-    pub title: String,
-    /// How its kernel arguments are spelt.
-    pub style: Style,
-    /// Path of the kernel on the image.
-    pub kernel: String,
-    /// Paths of the initial ramdisks on the image, in order.
-    pub initrds: Vec<String>,
-    /// How its GRUB loads a kernel.
-    pub grub_verb: GrubVerb,
-    /// Whether packages are installed from it. If not, only the installer itself is.
-    pub has_packages: bool,
-}
+/// How long it waits when somebody is to choose: what install media do.
+const TO_CHOOSE: Wait = Wait::For(Duration::from_secs(60));
 
-/// What menus need to know of the kickstart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KickstartFacts {
-    /// Whether it names its own installation source.
-    pub own_source: bool,
-    /// Whether the installer is to say the machine's serial number when it fetches it.
-    pub needs_serial: bool,
-}
+/// The label of what boots the machine's own disk.
+pub const LOCAL: &str = "local";
 
-/// Something that a person may choose to boot.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// What it does, as people read it.
-    pub title: String,
-    /// The kernel's name on our server.
-    pub kernel: String,
-    /// The initial ramdisks' names on our server, in order.
-    pub initrds: Vec<String>,
-    /// The kernel's arguments, in order.
-    pub arguments: Vec<String>,
-}
+/// The label of the unattended installation from the only image.
+const KICKSTART: &str = "ks";
 
-/// What one machine gets now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
-    /// The entry that installs.
-    pub install: Entry,
-    /// How long a menu waits before it installs.
-    pub timeout: Duration,
-    /// How a kernel is loaded by GRUB.
-    pub grub_verb: GrubVerb,
-}
+/// Labels that mean something of ours; an image's own entry of that name gets another.
+const RESERVED: [&str; 4] = [LOCAL, KICKSTART, "disk", "reason"];
 
 /// The machine that asks for its plan.
 #[derive(Clone, Copy, Debug)]
@@ -75,127 +30,324 @@ pub struct Asker<'a> {
     pub mac: MacAddr,
     /// The secret in its kickstart's URL.
     pub token: &'a str,
-    /// What is known of its kickstart, if it gets one.
-    pub kickstart: Option<KickstartFacts>,
+    /// The images that it is installed with by a kickstart, with what is known of that.
+    pub kickstarts: &'a [(ImageId, KickstartFacts)],
     /// What it is to do.
     pub assignment: &'a Assignment,
+    /// The image whose loader it runs, as far as it is known.
+    pub loader: Option<&'a ImageId>,
+    /// The label that somebody chose at its last start, which that loader could not boot.
+    pub pick: Option<&'a str>,
 }
 
 impl<'a> Asker<'a> {
-    /// A machine of ours, with what is known of its kickstart.
-    pub fn new(machine: &'a Machine, kickstart: Option<KickstartFacts>) -> Self {
-        Self { mac: machine.mac, token: &machine.token, kickstart, assignment: &machine.assignment }
+    /// A machine of ours, with the images that it is installed with by a kickstart.
+    pub fn new(machine: &'a Machine, kickstarts: &'a [(ImageId, KickstartFacts)]) -> Self {
+        Self {
+            mac: machine.mac,
+            token: &machine.token,
+            kickstarts,
+            assignment: &machine.assignment,
+            loader: machine.loader.as_ref(),
+            pick: machine.pick.as_deref(),
+        }
+    }
+
+    fn kickstart(&self, image: &ImageId) -> Option<KickstartFacts> {
+        self.kickstarts.iter().find(|(id, _)| id == image).map(|(_, facts)| *facts)
+    }
+}
+
+/// Something that a person may choose to boot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// What is typed at a prompt: lower-case letters, digits, `-`, `_` and `.`; unique.
+    pub label: String,
+    /// What it does, as people read it.
+    pub title: String,
+    /// What a person has to know before choosing it.
+    pub note: Option<String>,
+    /// What it does, as loaders do it.
+    pub action: Action,
+}
+
+/// What an entry does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Boots the machine's own disk.
+    Local,
+    /// Starts a kernel.
+    Linux(Linux),
+}
+
+/// A kernel to start. Names are those on our server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Linux {
+    /// The kernel.
+    pub kernel: String,
+    /// The initial ramdisks, in order.
+    pub initrds: Vec<String>,
+    /// The kernel's arguments, in order.
+    pub arguments: Vec<String>,
+    /// The firmware it needs.
+    pub runs_on: RunsOn,
+    /// Whether the loader that shows the menu may be refused the kernel by Secure Boot, and another one is there that is
+    /// not: the image's own.
+    pub has_own_loader: bool,
+}
+
+/// What one machine gets now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// What the menu is headed.
+    pub title: String,
+    /// What a person has to read before anything else.
+    pub message: Option<String>,
+    /// What can be chosen; never empty.
+    pub entries: Vec<Entry>,
+    /// Which of them starts by itself.
+    pub default: usize,
+    /// How long that takes.
+    pub wait: Wait,
+    /// Whether somebody is to choose: then a menu fills the screen, where the loader has one.
+    pub is_choice: bool,
+    /// How a kernel is loaded by the GRUB that asks.
+    pub grub_verb: GrubVerb,
+    /// The text file above the prompt, a name on our server.
+    pub display: Option<String>,
+    /// The text files behind the F keys, by their number.
+    pub screens: Vec<(u8, String)>,
+}
+
+impl Plan {
+    /// What starts by itself.
+    ///
+    /// # Panics
+    /// Never: a plan has its default entry.
+    pub fn default_entry(&self) -> &Entry {
+        self.entries.get(self.default).unwrap_or_else(|| &self.entries[0])
     }
 }
 
 impl Site {
     /// What `machine` gets. An unknown machine gets the installer without a kickstart: the secret is not for strangers.
     pub fn plan(&self, machine: Option<Asker<'_>>) -> Plan {
-        let tree = self.tree_url();
-        let kickstart =
-            machine.and_then(|asker| asker.kickstart.map(|facts| (facts, self.kickstart_url(asker.token))));
-        let arguments = Arguments {
-            style: self.style,
-            tree: &tree,
-            kickstart: kickstart.as_ref().map(|(_, url)| url.as_str()),
-            installer_only: !self.has_packages
-                || kickstart.as_ref().is_some_and(|(facts, _)| facts.own_source),
-            mac: machine.map(|asker| asker.mac),
-            sends_serial: kickstart.as_ref().is_some_and(|(facts, _)| facts.needs_serial),
-        };
+        let loader =
+            machine.and_then(|asker| asker.loader).or(self.loader.as_ref()).and_then(|id| self.image(id));
+        let mut entries: Vec<Entry> =
+            self.images.iter().flat_map(|image| self.entries_of(image, machine, loader)).collect();
+        let local = media::Entry::local();
+        entries.push(Entry { label: LOCAL.into(), title: local.title, note: None, action: Action::Local });
+
+        let Choice { label, wait, message, is_choice } = self.choose(machine, &entries);
+        let default = entries.iter().position(|entry| entry.label == label).unwrap_or(entries.len() - 1);
+        let menu = self.only_image().and_then(|image| Some((image, image.menu.as_ref()?)));
+        let name =
+            |path: &String| menu.map_or_else(String::new, |(image, _)| self.tree_name(&image.id, path));
         Plan {
-            install: Entry {
-                title: format!("Install {}", self.title),
-                kernel: self.tree_name(&self.kernel),
-                initrds: self.initrds.iter().map(|path| self.tree_name(path)).collect(),
-                arguments: arguments.to_vec(),
-            },
-            timeout: MENU_TIMEOUT,
-            grub_verb: self.grub_verb,
+            title: self.menu_title(),
+            message,
+            entries,
+            default,
+            wait,
+            is_choice,
+            grub_verb: loader.or(self.images.first()).map_or(GrubVerb::Linux, |image| image.grub_verb),
+            display: menu.and_then(|(_, menu)| menu.display.as_ref()).map(name),
+            screens: menu.map_or_else(Vec::new, |(_, menu)| {
+                menu.screens.iter().map(|(key, path)| (*key, name(path))).collect()
+            }),
         }
     }
 
-    /// The name under which the image's file `path` is served.
-    pub fn tree_name(&self, path: &str) -> String {
-        format!("t/{}/{path}", self.image)
+    /// The entry that `wish` names: a label, or an image's id.
+    pub fn entry_label(&self, wish: &str) -> Option<String> {
+        let labels = self.labels();
+        if labels.iter().any(|label| label == wish) {
+            return Some(wish.to_owned());
+        }
+        let image = self.images.iter().find(|image| image.id.as_str() == wish)?;
+        Some(self.install_label(image))
     }
 
-    /// URL of the install tree, without a trailing slash.
-    pub fn tree_url(&self) -> String {
-        self.url(Protocol::Http, &format!("t/{}", self.image))
+    /// What can be chosen, by its labels.
+    pub fn labels(&self) -> Vec<String> {
+        let of_image = |image| self.entries_of(image, None, None).into_iter().map(|entry| entry.label);
+        // Without a machine there is no secret, and the entry that needs one is not shown.
+        let unattended = self.only_image().filter(|image| image.has_kickstart).map(|_| KICKSTART.to_owned());
+        let local = std::iter::once(LOCAL.to_owned());
+        unattended.into_iter().chain(self.images.iter().flat_map(of_image)).chain(local).collect()
     }
 
-    /// URL of the kickstart of the machine that has `token`.
-    pub fn kickstart_url(&self, token: &str) -> String {
-        self.url(Protocol::Http, &format!("ks/{token}/ks.cfg"))
+    /// The image that has an entry of this label.
+    pub fn image_of(&self, label: &str) -> Option<&Image> {
+        let has = |image: &&Image| {
+            image.entries.iter().any(|entry| self.label(image, &entry.id) == label)
+                || self.install_label(image) == label
+        };
+        self.images.iter().find(has)
     }
 
-    /// URL of what we serve under `name`. The host is an address: a loader has no resolver.
-    pub fn url(&self, protocol: Protocol, name: &str) -> String {
-        match (protocol, self.http_port) {
-            (Protocol::Tftp, _) => format!("tftp://{}/{name}", self.server),
-            (Protocol::Http, 80) => format!("http://{}/{name}", self.server),
-            (Protocol::Http, port) => format!("http://{}:{port}/{name}", self.server),
+    fn menu_title(&self) -> String {
+        let menu_title = self.only_image().and_then(|image| image.menu.as_ref()?.title.clone());
+        menu_title
+            .or_else(|| Some(self.only_image()?.title.clone()))
+            .unwrap_or_else(|| "Network boot".to_owned())
+    }
+
+    /// What is typed for the entry `id` of `image`.
+    fn label(&self, image: &Image, id: &str) -> String {
+        let is_first = image.entries.first().is_some_and(|first| first.id == id);
+        match self.only_image() {
+            Some(_) if RESERVED.contains(&id) => format!("{id}-2"),
+            Some(_) => id.to_owned(),
+            None if is_first && !image.has_kickstart => image.id.to_string(),
+            None => format!("{}-{id}", image.id),
         }
     }
+
+    /// What is typed to install `image` as it is meant to be: unattended, where there is a kickstart.
+    fn install_label(&self, image: &Image) -> String {
+        match (self.only_image(), image.has_kickstart) {
+            (Some(_), true) => KICKSTART.to_owned(),
+            (None, _) => image.id.to_string(),
+            (Some(_), false) => {
+                image.entries.first().map_or_else(|| LOCAL.to_owned(), |first| self.label(image, &first.id))
+            }
+        }
+    }
+
+    /// What starts by itself, and when.
+    fn choose(&self, machine: Option<Asker<'_>>, entries: &[Entry]) -> Choice {
+        let has = |label: &String| entries.iter().any(|entry| entry.label == *label);
+        let install = |image: &Image| {
+            // A stranger gets no kickstart: the first way to install by hand.
+            let first = image.entries.first().map_or("", |first| first.id.as_str());
+            Some(self.install_label(image)).filter(has).unwrap_or_else(|| self.label(image, first))
+        };
+        let wished = self.wish.default.as_deref().and_then(|wish| {
+            let image = self
+                .images
+                .iter()
+                .find(|image| self.install_label(image) == wish || image.id.as_str() == wish);
+            image.map(install).or_else(|| self.entry_label(wish)).filter(has)
+        });
+        let only = self.only_image().map(install);
+        let decided = |label: String| Choice { label, wait: DECIDED, message: None, is_choice: false };
+        let local = LOCAL.to_owned();
+        let boot = machine.map_or(&Boot::Menu, |asker| &asker.assignment.boot);
+        let bound = machine.and_then(|asker| self.image(asker.assignment.image.as_ref()?)).map(install);
+        match boot {
+            Boot::Held { reason } => {
+                Choice { label: local, wait: Wait::Forever, message: Some(reason.clone()), is_choice: true }
+            }
+            Boot::Local => decided(local),
+            Boot::Install => {
+                let first = || self.images.first().map(install);
+                decided(bound.or(wished).or_else(first).unwrap_or(local))
+            }
+            Boot::Menu => {
+                let picked = machine.and_then(|asker| asker.pick).map(str::to_owned).filter(has);
+                let is_choice =
+                    picked.is_none() && bound.is_none() && (only.is_none() || self.wish.wait.is_some());
+                let wait = match (picked.is_some(), self.wish.wait) {
+                    (false, Some(wait)) => wait,
+                    (false, None) if is_choice => TO_CHOOSE,
+                    _ => DECIDED,
+                };
+                // With several images nobody knows which one a machine is for that nobody stands at: none of them.
+                let label = picked.or(bound).or(wished).or(only).unwrap_or(local);
+                Choice { label, wait, message: None, is_choice }
+            }
+        }
+    }
+
+    /// What `image` offers to `machine`, which runs the loader of `loader`.
+    fn entries_of(&self, image: &Image, machine: Option<Asker<'_>>, loader: Option<&Image>) -> Vec<Entry> {
+        let own = image.entries.iter().filter(|entry| entry.kind != EntryKind::Local);
+        let has_own_loader = !image.uefi_programs.is_empty()
+            && self.only_image().is_none()
+            && loader.is_some_and(|loader| loader.id != image.id);
+        let mut entries = Vec::new();
+        for (at, entry) in own.enumerate() {
+            let linux = |kickstart| {
+                let arguments = self.arguments(image, entry, machine, kickstart);
+                Action::Linux(Linux {
+                    kernel: self.tree_name(&image.id, &entry.kernel),
+                    initrds: entry.initrds.iter().map(|path| self.tree_name(&image.id, path)).collect(),
+                    arguments,
+                    runs_on: image.runs_on(entry),
+                    has_own_loader,
+                })
+            };
+            let title = match self.only_image() {
+                Some(_) => entry.title.clone(),
+                None if entry.title.contains(&image.title) => entry.title.clone(),
+                None => format!("{}: {}", image.title, entry.title),
+            };
+            let kickstart = machine
+                .filter(|_| at == 0 && entry.takes_answer())
+                .and_then(|asker| Some((asker.kickstart(&image.id)?, asker)));
+            if let Some((facts, asker)) = kickstart {
+                let url = self.kickstart_url(&image.id, asker.token);
+                entries.push(Entry {
+                    label: self.install_label(image),
+                    title: title.clone(),
+                    note: entry.note.clone(),
+                    action: linux(Some((facts, url))),
+                });
+            }
+            let title = if kickstart.is_some() { format!("{title}, by hand") } else { title };
+            let label = self.label(image, &entry.id);
+            entries.push(Entry { label, title, note: entry.note.clone(), action: linux(None) });
+        }
+        entries
+    }
+
+    fn arguments(
+        &self,
+        image: &Image,
+        entry: &media::Entry,
+        machine: Option<Asker<'_>>,
+        kickstart: Option<(KickstartFacts, String)>,
+    ) -> Vec<String> {
+        let tree = self.tree_url(&image.id);
+        let own_source = kickstart.as_ref().is_some_and(|(facts, _)| facts.own_source);
+        let elsewhere = match image.packages {
+            Packages::Image(_) | Packages::Mirror(_) if !own_source => self.packages_url(image),
+            _ => None,
+        };
+        let values = Values {
+            tree: &tree,
+            has_packages: image.packages == Packages::Own && !own_source,
+            mirror: elsewhere.as_deref(),
+            iso: None,
+            answer: kickstart.as_ref().map(|(_, url)| url.as_str()),
+            mac: machine.map(|asker| asker.mac),
+            server: self.server,
+            arch: &image.arch,
+            disk: None,
+        };
+        let mut expanded = arguments::expand(&entry.arguments, &values);
+        if kickstart.is_some_and(|(facts, _)| facts.needs_serial) {
+            // Each spelling beside its kin; EL5 has neither.
+            for (mac, serial) in [("inst.ks.sendmac", "inst.ks.sendsn"), ("kssendmac", "kssendsn")] {
+                if expanded.iter().any(|argument| argument == mac) {
+                    expanded.push(serial.to_owned());
+                }
+            }
+        }
+        expanded
+    }
+}
+
+/// What starts by itself, and when.
+struct Choice {
+    label: String,
+    wait: Wait,
+    message: Option<String>,
+    is_choice: bool,
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    /// A site that serves an EL9 with a kickstart on `port`.
-    pub(crate) fn site(http_port: u16) -> Site {
-        Site {
-            server: Ipv4Addr::new(192, 168, 100, 1),
-            http_port,
-            image: "el9".into(),
-            title: "Rocky Linux 9.6".into(),
-            style: Style::El8Plus,
-            kernel: "images/pxeboot/vmlinuz".into(),
-            initrds: vec!["images/pxeboot/initrd.img".into()],
-            grub_verb: GrubVerb::Linux,
-            has_packages: true,
-        }
-    }
-
-    /// What is known of most kickstarts.
-    pub(crate) const KICKSTART: Option<KickstartFacts> =
-        Some(KickstartFacts { own_source: false, needs_serial: false });
-
-    const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 1]);
-
-    #[test]
-    fn a_machine_gets_its_own_kickstart() {
-        let assignment = Assignment::default();
-        let plan = site(80).plan(Some(Asker {
-            mac: MAC,
-            token: "abc",
-            kickstart: KICKSTART,
-            assignment: &assignment,
-        }));
-        assert_eq!(plan.install.kernel, "t/el9/images/pxeboot/vmlinuz");
-        assert_eq!(
-            plan.install.arguments,
-            [
-                "inst.ks=http://192.168.100.1/ks/abc/ks.cfg",
-                "inst.repo=http://192.168.100.1/t/el9",
-                "ip=dhcp",
-                "BOOTIF=01-52-54-00-00-00-01",
-                "inst.ks.sendmac"
-            ]
-        );
-    }
-
-    #[test]
-    fn a_stranger_gets_none() {
-        let plan = site(8080).plan(None);
-        assert_eq!(plan.install.arguments, ["inst.repo=http://192.168.100.1:8080/t/el9", "ip=dhcp"]);
-    }
-
-    #[test]
-    fn an_image_without_packages_is_not_named_as_their_source() {
-        let plan = Site { has_packages: false, ..site(80) }.plan(None);
-        assert_eq!(plan.install.arguments, ["inst.stage2=http://192.168.100.1/t/el9", "ip=dhcp"]);
-    }
-}
+#[path = "plan_tests.rs"]
+pub(crate) mod tests;

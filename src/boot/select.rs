@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::arch::Arch;
 use super::boot_file::{BootFile, NoBoot};
 use super::client::{Client, Firmware, Stage};
-use super::plan::Site;
+use super::site::Site;
 use crate::content::Protocol;
 
 /// Name of the iPXE script, and of the script for old iPXE by TFTP.

@@ -6,6 +6,7 @@
 
 mod cursor;
 mod error;
+mod folder;
 mod foreign;
 mod index;
 mod iso9660;
@@ -14,13 +15,18 @@ mod limits;
 mod links;
 mod read_at;
 mod rock_ridge;
+#[cfg(test)]
+pub(crate) mod testing;
 mod tree;
+mod union;
 mod volume;
 mod walk;
 
 pub use error::{Foreign, ImageError, Problem, Warning};
+pub use folder::FolderTree;
 pub use read_at::{Extent, FileData, FileReader, ImageFile, ReadAt};
 pub use tree::IsoImage;
+pub use union::UnionTree;
 
 /// What a path of a tree leads to, symbolic links followed.
 #[derive(Clone)]

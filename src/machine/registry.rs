@@ -41,6 +41,10 @@ pub struct Machine {
     trouble: Option<String>,
     /// What it does at its next start.
     pub assignment: Assignment,
+    /// The image whose loader it took last.
+    pub loader: Option<ImageId>,
+    /// The label that somebody chose from its menu, which waits for another loader.
+    pub pick: Option<String>,
     /// When it was last heard of, in milliseconds since 1970.
     pub seen_millis: u64,
 }
@@ -61,6 +65,8 @@ impl Machine {
             progress: Progress::default(),
             trouble: None,
             assignment: Assignment::default(),
+            loader: None,
+            pick: None,
             seen_millis: now_millis,
         }
     }

@@ -6,26 +6,20 @@
 //! Sources stand in each row; the layouts are those that lorax's templates, osinfo-db and cobbler's
 //! `distro_signatures.json` agree on.
 
-/// How the installer of a family reads its kernel command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Arguments {
-    /// `ks=`, `method=`, `ksdevice=` (anaconda `rhel5-branch` `loader2/`).
-    El5,
-    /// `ks=`, `repo=`, `ksdevice=` (anaconda `rhel6-branch` `loader/`).
-    El6,
-    /// `inst.ks=`, `inst.repo=`, the bare names still read (anaconda `rhel7-branch` `dracut/`).
-    El7,
-    /// `inst.ks=`, `inst.stage2=`, bare names rejected from EL9 on (anaconda `rhel-8` to `rhel-10`).
-    El8Plus,
-}
+use super::entry::AnswerKind;
+use super::recognise::GrubVerb;
 
 /// What can be done with a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Support {
-    /// It is installed, with these kernel arguments.
-    Installs(Arguments),
+    /// It is installed.
+    Installs,
+    /// It runs without being installed.
+    Live,
+    /// It is a program of its own.
+    Tool,
     /// It is recognised, and that is all.
-    NotYet,
+    Named,
 }
 
 /// Who counts its releases how.
@@ -76,6 +70,18 @@ pub struct Family {
     pub initrd: &'static [&'static str],
     /// Where the installer's runtime image may be.
     pub stage2: &'static [&'static str],
+    /// The kernel's arguments, as a template of `boot::arguments`.
+    pub arguments: &'static str,
+    /// What is added to them for the installer's text mode; empty when there is no such.
+    pub text: &'static str,
+    /// The whole template for the installer's rescue mode; empty when there is none.
+    pub rescue: &'static str,
+    /// The answer file it reads.
+    pub answer: AnswerKind,
+    /// The GRUB commands for its kernel, where its own `grub.cfg` does not tell.
+    pub grub_verb: GrubVerb,
+    /// What a person has to know; one sentence each.
+    pub notes: &'static [&'static str],
     /// Memory a machine needs for an install over the network, in MiB.
     pub memory_mib: u32,
     /// Where this was read.
@@ -102,7 +108,7 @@ const fn fedora(first: u32, last: u32) -> Releases {
 const EMPTY: Family = Family {
     id: "",
     name: "",
-    support: Support::NotYet,
+    support: Support::Named,
     all: &[],
     any: &[],
     none: &[],
@@ -111,8 +117,49 @@ const EMPTY: Family = Family {
     kernel: KERNEL,
     initrd: INITRD,
     stage2: &["images/install.img", "LiveOS/squashfs.img"],
+    arguments: "",
+    text: "",
+    rescue: "",
+    answer: AnswerKind::None,
+    grub_verb: GrubVerb::Linux,
+    notes: &[],
     memory_mib: 3072,
     source: "",
+};
+
+const EL5: Family = Family {
+    support: Support::Installs,
+    arguments: "ks={answer} method={repo} method={mirror} {!repo}stage2={tree}/images/stage2.img ip=dhcp \
+                {?mac}ksdevice=bootif BOOTIF={bootif} {!mac}ksdevice=link {?answer}lang=en_US {?answer}keymap=us",
+    text: "text",
+    rescue: "rescue method={repo} {!repo}stage2={tree}/images/stage2.img ip=dhcp {?mac}ksdevice=bootif \
+             BOOTIF={bootif} {!mac}ksdevice=link",
+    answer: AnswerKind::Kickstart,
+    ..EMPTY
+};
+
+const EL6: Family = Family {
+    support: Support::Installs,
+    arguments: "ks={answer} repo={repo} repo={mirror} {!repo}stage2={tree}/images/install.img ip=dhcp \
+                {?mac}ksdevice=bootif BOOTIF={bootif} {!mac}ksdevice=link {?answer}lang=en_US {?answer}keymap=us \
+                kssendmac",
+    text: "text",
+    rescue: "rescue repo={repo} {!repo}stage2={tree}/images/install.img ip=dhcp {?mac}ksdevice=bootif \
+             BOOTIF={bootif} {!mac}ksdevice=link",
+    answer: AnswerKind::Kickstart,
+    ..EMPTY
+};
+
+const EL7: Family = Family { grub_verb: GrubVerb::LinuxEfi, ..EL8 };
+
+const EL8: Family = Family {
+    support: Support::Installs,
+    arguments: "inst.ks={answer} inst.repo={repo} {!repo}inst.stage2={tree} inst.repo={mirror} ip=dhcp \
+                BOOTIF={bootif} {?answer}inst.ks.sendmac",
+    text: "inst.text",
+    rescue: "inst.rescue inst.repo={repo} {!repo}inst.stage2={tree} ip=dhcp BOOTIF={bootif}",
+    answer: AnswerKind::Kickstart,
+    ..EMPTY
 };
 
 /// The families, in the order of the tests.
@@ -134,19 +181,17 @@ pub const FAMILIES: &[Family] = &[
     Family {
         id: "el5",
         name: "Enterprise Linux 5",
-        support: Support::Installs(Arguments::El5),
         all: &[PXEBOOT, "images/stage2.img"],
         any: &["repodata/repomd.xml", "Server/repodata/repomd.xml", "Client/repodata/repomd.xml", "CentOS"],
         releases: &[enterprise(5, 5), fedora(6, 10)],
         stage2: &["images/stage2.img"],
         memory_mib: 512,
         source: "anaconda rhel5-branch loader2/{urlinstall,urls,method}.c",
-        ..EMPTY
+        ..EL5
     },
     Family {
         id: "el6",
         name: "Enterprise Linux 6",
-        support: Support::Installs(Arguments::El6),
         all: &[PXEBOOT, "images/install.img"],
         any: &["repodata/repomd.xml", "Server/repodata/repomd.xml", "Packages"],
         none: &["BaseOS", "Minimal", "LiveOS/squashfs.img", "EFI/BOOT/grub.cfg"],
@@ -154,24 +199,22 @@ pub const FAMILIES: &[Family] = &[
         stage2: &["images/install.img"],
         memory_mib: 1024,
         source: "anaconda rhel6-branch loader/{loader,urlinstall,net}.c; osinfo-db centos-6.*",
-        ..EMPTY
+        ..EL6
     },
     Family {
         id: "el7",
         name: "Enterprise Linux 7",
-        support: Support::Installs(Arguments::El7),
         all: &[PXEBOOT, "LiveOS/squashfs.img", "repodata/repomd.xml"],
         none: &["BaseOS", "boot/x86_64/loader/linux", "casper", "live/filesystem.squashfs"],
         releases: &[enterprise(7, 7), fedora(17, 20)],
         stage2: &["LiveOS/squashfs.img"],
         memory_mib: 1536,
         source: "anaconda rhel7-branch dracut/; lorax rhel7-branch x86.tmpl; osinfo-db centos-7.0, rhel-7.9",
-        ..EMPTY
+        ..EL7
     },
     Family {
         id: "el8plus",
         name: "Enterprise Linux 8 or later",
-        support: Support::Installs(Arguments::El8Plus),
         all: &["images/install.img"],
         any: &["BaseOS/repodata/repomd.xml", "Minimal/repodata/repomd.xml"],
         releases: &[enterprise(8, 19)],
@@ -179,17 +222,16 @@ pub const FAMILIES: &[Family] = &[
         kernel: &["images/pxeboot/vmlinuz", "isolinux/vmlinuz", "images/pxeboot/vmlinuz*"],
         initrd: &["images/pxeboot/initrd.img", "isolinux/initrd.img", "images/pxeboot/initrd*.img"],
         source: "anaconda rhel-8, rhel-9, rhel-10; lorax rhel8 to rhel10; osinfo-db",
-        ..EMPTY
+        ..EL8
     },
     Family {
         id: "fedora",
         name: "Fedora",
-        support: Support::Installs(Arguments::El8Plus),
         all: &[PXEBOOT, "images/install.img", "repodata/repomd.xml"],
         releases: &[fedora(21, 999)],
         memory_mib: 2048,
         source: "lorax fNN branches; osinfo-db fedora-*",
-        ..EMPTY
+        ..EL8
     },
     Family {
         id: "live",
@@ -204,7 +246,6 @@ pub const FAMILIES: &[Family] = &[
     Family {
         id: "el6-netinst",
         name: "Enterprise Linux 6 network install",
-        support: Support::Installs(Arguments::El6),
         all: &[PXEBOOT, "images/install.img"],
         none: &[
             "repodata/repomd.xml",
@@ -220,41 +261,38 @@ pub const FAMILIES: &[Family] = &[
         stage2: &["images/install.img"],
         memory_mib: 1024,
         source: "anaconda rhel6-branch scripts/mk-images; osinfo-db centos-6.* netinst",
-        ..EMPTY
+        ..EL6
     },
     Family {
         id: "el7-netinst",
         name: "Enterprise Linux 7 network install",
-        support: Support::Installs(Arguments::El7),
         all: &[PXEBOOT, "LiveOS/squashfs.img"],
         none: REPOSITORIES,
         releases: &[enterprise(7, 7), fedora(17, 20)],
         stage2: &["LiveOS/squashfs.img"],
         memory_mib: 1536,
         source: "lorax rhel7-branch x86.tmpl; osinfo-db centos-7.0 netinst",
-        ..EMPTY
+        ..EL7
     },
     Family {
         id: "el8plus-netinst",
         name: "Enterprise Linux 8 or later, or Fedora, network install",
-        support: Support::Installs(Arguments::El8Plus),
         all: &[PXEBOOT, "images/install.img"],
         none: REPOSITORIES,
         releases: &[enterprise(8, 19), fedora(21, 999)],
         source: "lorax share/templates.d/99-generic/x86.tmpl; osinfo-db variants netinst",
-        ..EMPTY
+        ..EL8
     },
     Family {
         id: "treeinfo",
         name: "an install tree with .treeinfo",
-        support: Support::Installs(Arguments::El8Plus),
         all: &[".treeinfo"],
         any: &["images/pxeboot/vmlinuz*", "images/install.img", "LiveOS/squashfs.img"],
         kernel: &["images/pxeboot/vmlinuz", "isolinux/vmlinuz", "images/pxeboot/vmlinuz*"],
         initrd: &["images/pxeboot/initrd.img", "isolinux/initrd.img", "images/pxeboot/initrd*.img"],
         memory_mib: 4096,
         source: "osinfo-db openanolis.cn/anolis-*; cobbler distro_signatures.json",
-        ..EMPTY
+        ..EL8
     },
     Family {
         id: "suse-agama",

@@ -7,6 +7,7 @@
 #![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)]
 
 pub mod embedded;
+pub mod entry;
 pub mod family;
 mod identity;
 mod loaders;
@@ -16,6 +17,7 @@ mod recognise;
 mod tests;
 pub mod treeinfo;
 
-pub use family::{Arguments, Family};
+pub use entry::{AnswerKind, Entry, EntryKind, Menu};
+pub use family::Family;
 pub use loaders::{BiosLoader, BiosSource, Loaders, UefiArch, UefiKind, UefiLoader, find_loaders};
 pub use recognise::{GrubVerb, Media, Medium, NotInstallable, grub_verb, recognise};

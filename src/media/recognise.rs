@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::family::{Arguments, FAMILIES, Family, Releases, Support};
+use super::entry::{AnswerKind, Entry, EntryKind, Menu};
+use super::family::{FAMILIES, Family, Releases, Support};
 use super::identity::Identity;
 use super::paths;
 use super::treeinfo::Treeinfo;
@@ -38,13 +39,11 @@ impl GrubVerb {
     }
 }
 
-/// An image that can be installed from. Every path in it exists on the image.
+/// An image that machines can be booted from. Every path in it exists on the image.
 #[derive(Clone, Debug)]
 pub struct Media {
     /// The row of the table it matched.
     pub family: &'static Family,
-    /// How its installer reads the kernel command line.
-    pub arguments: Arguments,
     /// What a person calls it, such as `CentOS Linux 7.9 DVD`.
     pub name: String,
     /// The product alone, such as `CentOS Linux`; the family's name when nothing tells.
@@ -55,10 +54,17 @@ pub struct Media {
     pub arch: String,
     /// What it carries.
     pub medium: Medium,
-    /// The kernel.
-    pub kernel: String,
-    /// The initial ramdisk.
-    pub initrd: String,
+    /// What it offers to boot; never empty, the first is the default.
+    pub entries: Vec<Entry>,
+    /// The answer file that its default entry takes.
+    pub answer: AnswerKind,
+    /// Whether it is of a known family. If not, the entries are those of its own menu, and nobody knows whether they work
+    /// over a network.
+    pub known: bool,
+    /// Its own menu, if it has one.
+    pub menu: Option<Menu>,
+    /// What a person has to know; one sentence each.
+    pub notes: Vec<String>,
     /// The installer's runtime image; `None` when it is not on the image.
     pub stage2: Option<String>,
     /// Where repositories are, as paths of the tree; the root is the empty path.
@@ -72,6 +78,21 @@ pub struct Media {
 }
 
 impl Media {
+    /// The kernel of the default entry.
+    pub fn kernel(&self) -> &str {
+        self.entries.first().map_or("", |entry| entry.kernel.as_str())
+    }
+
+    /// The initial ramdisks of the default entry.
+    pub fn initrds(&self) -> &[String] {
+        self.entries.first().map_or(&[], |entry| entry.initrds.as_slice())
+    }
+
+    /// The template of the default entry's kernel arguments.
+    pub fn arguments(&self) -> &str {
+        self.entries.first().map_or("", |entry| entry.arguments.as_str())
+    }
+
     /// Whether there is a repository on the image.
     pub fn packages(&self) -> bool {
         !self.repositories.is_empty()
@@ -164,12 +185,12 @@ pub fn recognise(tree: &dyn FileTree, volume_id: &str) -> Result<Media, NotInsta
         return Err(NotInstallable::Unknown { volume_id: volume_id.to_owned(), found });
     };
     match family.support {
-        Support::NotYet => {
+        Support::Named => {
             Err(NotInstallable::NotYet { name: not_yet_name(family, tree), evidence: told.join(", ") })
         }
-        Support::Installs(arguments) => {
+        Support::Installs | Support::Live | Support::Tool => {
             let told = format!("{}: {}", family.name, told.join(", "));
-            installable(Found { tree, family, arguments, treeinfo, directories, identity, told })
+            installable(Found { tree, family, treeinfo, directories, identity, told })
         }
     }
 }
@@ -182,9 +203,9 @@ fn matches(
     volume_id: &str,
 ) -> Option<Vec<String>> {
     let exists = |path: &&str| match family.support {
-        Support::Installs(_) => paths::find(tree, path),
+        Support::Installs | Support::Live | Support::Tool => paths::find(tree, path),
         // Foreign images come without Rock Ridge too, in upper case.
-        Support::NotYet => paths::find(tree, path).or_else(|| paths::spelled(tree, path)),
+        Support::Named => paths::find(tree, path).or_else(|| paths::spelled(tree, path)),
     };
     let mut told = Vec::new();
     for path in family.all {
@@ -224,7 +245,6 @@ fn not_yet_name(family: &Family, tree: &dyn FileTree) -> String {
 struct Found<'a> {
     tree: &'a dyn FileTree,
     family: &'static Family,
-    arguments: Arguments,
     treeinfo: Option<Treeinfo>,
     directories: Vec<String>,
     identity: Identity,
@@ -232,7 +252,7 @@ struct Found<'a> {
 }
 
 fn installable(found: Found<'_>) -> Result<Media, NotInstallable> {
-    let Found { tree, family, arguments, treeinfo, directories, identity, told } = found;
+    let Found { tree, family, treeinfo, directories, identity, told } = found;
     let mut evidence = vec![told];
     evidence.extend(identity.evidence);
     let arch = identity.arch.unwrap_or_else(|| arch_of_files(tree, family, &mut evidence));
@@ -256,23 +276,51 @@ fn installable(found: Found<'_>) -> Result<Media, NotInstallable> {
         locate("initial ramdisk", treeinfo.as_ref().and_then(|info| info.initrd(&arch)), family.initrd)?;
     let told = treeinfo.as_ref().and_then(Treeinfo::main_image);
     let stage2 = place(tree, told.as_deref(), family.stage2, &mut evidence);
-    let grub_verb = grub_verb(tree, arguments);
+    let grub_verb = grub_verb(tree, family.grub_verb);
+    let entries = entries(family, &name, &kernel, &initrd);
     Ok(Media {
         family,
-        arguments,
         name,
         product,
         version,
         arch,
         medium,
-        kernel,
-        initrd,
+        entries,
+        answer: family.answer,
+        known: true,
+        menu: None,
+        notes: family.notes.iter().map(|note| (*note).to_owned()).collect(),
         stage2,
         repositories,
         grub_verb,
         treeinfo,
         evidence,
     })
+}
+
+/// What a known image offers: to install, in text mode too, and its rescue mode.
+fn entries(family: &Family, name: &str, kernel: &str, initrd: &str) -> Vec<Entry> {
+    let entry = |id: &str, title: String, kind, arguments: String| Entry {
+        id: id.to_owned(),
+        title,
+        kind,
+        kernel: kernel.to_owned(),
+        initrds: vec![initrd.to_owned()],
+        arguments,
+        note: None,
+    };
+    let mut entries =
+        vec![entry("linux", format!("Install {name}"), EntryKind::Install, family.arguments.to_owned())];
+    if !family.text.is_empty() {
+        let arguments = format!("{} {}", family.arguments, family.text);
+        entries.push(entry("text", format!("Install {name} in text mode"), EntryKind::Text, arguments));
+    }
+    if !family.rescue.is_empty() {
+        let arguments = family.rescue.to_owned();
+        entries.push(entry("rescue", format!("Rescue a system with {name}"), EntryKind::Rescue, arguments));
+    }
+    entries.push(Entry::local());
+    entries
 }
 
 /// Where a file is: as `.treeinfo` tells, when it is there, else at a known place.
@@ -383,10 +431,10 @@ fn kernel_arch(head: &[u8]) -> Option<&'static str> {
     (version >= 0x20c).then_some(if flags & 1 == 1 { "x86_64" } else { "i386" })
 }
 
-/// The GRUB commands of the image's EFI loader: those of its own `grub.cfg`, and else the family's.
+/// The GRUB commands of the image's EFI loader: those of its own `grub.cfg`, and `otherwise` without one.
 ///
 /// The file is read for this alone; it is never served.
-pub fn grub_verb(tree: &dyn FileTree, arguments: Arguments) -> GrubVerb {
+pub fn grub_verb(tree: &dyn FileTree, otherwise: GrubVerb) -> GrubVerb {
     let config = paths::spelled(tree, "EFI/BOOT/grub.cfg").and_then(|path| paths::read_text(tree, &path));
     let config = config.unwrap_or_default();
     let config = String::from_utf8_lossy(&config);
@@ -394,8 +442,7 @@ pub fn grub_verb(tree: &dyn FileTree, arguments: Arguments) -> GrubVerb {
     match words.find(|word| matches!(*word, "linux" | "linuxefi")) {
         Some("linuxefi") => GrubVerb::LinuxEfi,
         Some(_) => GrubVerb::Linux,
-        None if arguments == Arguments::El7 => GrubVerb::LinuxEfi,
-        None => GrubVerb::Linux,
+        None => otherwise,
     }
 }
 

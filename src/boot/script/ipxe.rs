@@ -2,44 +2,110 @@
 
 use super::{Reach, printable};
 use crate::boot::Plan;
+use crate::boot::arguments::quoted;
+use crate::boot::plan::{Action, Entry, Linux};
+use crate::boot::site::{RunsOn, Wait};
 use crate::content::Protocol;
+
+/// Boots the disk: by INT 13 on BIOS, by giving control back with an error on UEFI, where success would mean that there
+/// is nothing left to try (UEFI §3.1.1).
+const DISK: &str = "iseq ${platform} pcbios && sanboot --no-describe --drive 0x80 ||\nexit 1\n";
 
 /// The script for `plan`.
 ///
 /// A failed download is tried again: the switch may still be learning, or somebody pulled a cable. `initrd=` is what an
-/// EFI kernel looks for; BIOS ones ignore it. The disk is booted by INT 13 on BIOS, and by giving control back on UEFI.
+/// EFI kernel looks for; BIOS ones ignore it. Where nobody is to choose there is no menu: some ROMs are built without.
 pub fn render(plan: &Plan, reach: &Reach) -> String {
-    let install = &plan.install;
-    let title = escape(&printable(&install.title));
+    let default = plan.default_entry();
+    let mut script = "#!ipxe\n".to_owned();
+    if let Some(message) = &plan.message {
+        script.push_str(&format!("echo {}\n", text(message)));
+    }
+    match (plan.is_choice, plan.wait) {
+        (true, _) => script.push_str(&menu(plan)),
+        (false, Wait::Not) => script.push_str(&format!("goto boot-{}\n", default.label)),
+        (false, wait) => script.push_str(&prompt(plan, wait)),
+    }
+    for entry in &plan.entries {
+        let body = match &entry.action {
+            Action::Local => DISK.to_owned(),
+            Action::Linux(linux) => kernel(linux, entry, reach),
+        };
+        script.push_str(&format!(":boot-{}\n{body}", entry.label));
+    }
+    script
+}
+
+/// One key for the disk, where the rest is decided.
+fn prompt(plan: &Plan, wait: Wait) -> String {
+    let default = plan.default_entry();
+    let timeout = match wait {
+        Wait::For(time) => time.as_millis().max(1).to_string(),
+        Wait::Not | Wait::Forever => "0".to_owned(),
+    };
+    // A menu for who wants something else again; where there is none the default goes on.
+    format!(
+        "echo {}\n\
+         prompt --key 0x6d --timeout {timeout} Press m for the menu && goto menu ||\n\
+         goto boot-{}\n\
+         {}",
+        text(&default.title),
+        default.label,
+        menu(&Plan { wait: Wait::Forever, ..plan.clone() }),
+    )
+}
+
+fn menu(plan: &Plan) -> String {
+    let default = &plan.default_entry().label;
+    let timeout = match plan.wait {
+        Wait::For(time) => format!(" --timeout {}", time.as_millis().max(1)),
+        Wait::Not => " --timeout 1".to_owned(),
+        Wait::Forever => String::new(),
+    };
+    let mut menu = format!(":menu\nmenu {} || goto boot-{default}\n", text(&plan.title));
+    if let Some(message) = &plan.message {
+        menu.push_str(&format!("item --gap -- {}\n", text(message)));
+    }
+    for entry in &plan.entries {
+        let condition = match &entry.action {
+            Action::Linux(Linux { runs_on: RunsOn::BiosOnly, .. }) => "iseq ${platform} pcbios && ",
+            Action::Linux(Linux { runs_on: RunsOn::UefiOnly, .. }) => "iseq ${platform} efi && ",
+            _ => "",
+        };
+        let otherwise = if condition.is_empty() { "" } else { " ||" };
+        menu.push_str(&format!("{condition}item {} {}{otherwise}\n", entry.label, text(&entry.title)));
+    }
+    menu.push_str(&format!(
+        "choose --default {default}{timeout} label && goto boot-${{label}} || goto menu\n"
+    ));
+    menu
+}
+
+fn kernel(linux: &Linux, entry: &Entry, reach: &Reach) -> String {
     let url = |name: &str| escape(&percent_encode(&base(reach), name));
-    let names: Vec<String> = (0..install.initrds.len()).map(|index| format!("initrd{index}.img")).collect();
-    let mut kernel = vec![url(&install.kernel)];
+    let names: Vec<String> = (0..linux.initrds.len()).map(|index| format!("initrd{index}.img")).collect();
+    let mut kernel = vec![url(&linux.kernel)];
     kernel.extend(names.iter().map(|name| format!("initrd={name}")));
-    kernel.extend(install.arguments.iter().map(|argument| escape(&printable(argument))));
-    let initrds: String = install
+    kernel.extend(linux.arguments.iter().map(|it| escape(&printable(&quoted(it)))));
+    let kernel = kernel.join(" ");
+    let label = &entry.label;
+    let initrds: String = linux
         .initrds
         .iter()
         .zip(&names)
-        .map(|(path, name)| format!("initrd --name {name} {} || goto failed\n", url(path)))
+        .map(|(path, name)| format!("initrd --name {name} {} || goto failed-{label}\n", url(path)))
         .collect();
+    let note = entry.note.as_ref().map_or_else(String::new, |note| format!("echo {}\n", text(note)));
     format!(
-        "#!ipxe\n\
-         echo {title}\n\
-         prompt --key 0x64 --timeout {} Press d to boot from the disk instead && goto disk ||\n\
-         :install\n\
+        "{note}\
          imgfree\n\
-         kernel {} || goto failed\n\
+         kernel {kernel} || goto failed-{label}\n\
          {initrds}\
-         boot || goto failed\n\
-         :failed\n\
+         boot ||\n\
+         :failed-{label}\n\
          echo That did not work; trying again in 10 seconds\n\
          sleep 10\n\
-         goto install\n\
-         :disk\n\
-         iseq ${{platform}} pcbios && sanboot --no-describe --drive 0x80 ||\n\
-         exit\n",
-        plan.timeout.as_millis(),
-        kernel.join(" "),
+         goto boot-{label}\n"
     )
 }
 
@@ -63,6 +129,11 @@ fn percent_encode(base: &str, name: &str) -> String {
     url
 }
 
+/// What a person reads; the first word must not be an option.
+fn text(text: &str) -> String {
+    escape(printable(text).trim_start_matches(['-', ' ']))
+}
+
 /// iPXE expands `${…}` everywhere and ends commands at `&&`, `||` and `#` (`src/core/exec.c`): none may come from
 /// outside.
 fn escape(text: &str) -> String {
@@ -72,11 +143,24 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::boot::plan::tests::site;
+    use crate::boot::plan::tests::{plan_for, site, site_of_two};
+    use crate::machine::{Assignment, Boot};
     use std::net::Ipv4Addr;
 
     const REACH: Reach =
         Reach { protocol: Protocol::Http, server: Ipv4Addr::new(192, 168, 100, 1), http_port: 8080 };
+
+    /// Every label that is gone to is there, once.
+    fn check(script: &str) {
+        let labels: Vec<&str> = script.lines().filter_map(|line| line.strip_prefix(':')).collect();
+        for label in script.split("goto ").skip(1).filter_map(|rest| rest.split([' ', '\n']).next()) {
+            assert_eq!(
+                labels.iter().filter(|it| **it == label).count(),
+                usize::from(label != "boot-${label}"),
+                "{label}"
+            );
+        }
+    }
 
     #[test]
     fn c11_c12_c13_the_script_names_its_ramdisks_and_uses_addresses() {
@@ -86,20 +170,64 @@ mod tests {
         assert!(
             script.contains(
                 "kernel http://192.168.100.1:8080/t/el9/images/pxeboot/vmlinuz initrd=initrd0.img \
-                 inst.repo=http://192.168.100.1:8080/t/el9 ip=dhcp || goto failed\n\
-                 initrd --name initrd0.img http://192.168.100.1:8080/t/el9/images/pxeboot/initrd.img || goto failed\n"
+                 inst.repo=http://192.168.100.1:8080/t/el9 ip=dhcp || goto failed-linux\n\
+                 initrd --name initrd0.img http://192.168.100.1:8080/t/el9/images/pxeboot/initrd.img || goto failed-linux\n"
             ),
             "{script}"
         );
+        check(&script);
+    }
+
+    #[test]
+    fn one_key_leads_from_what_is_decided_to_the_menu() {
+        let script = render(&plan_for(&site(80), &Assignment::default()), &REACH);
+        assert!(
+            script.starts_with(
+                "#!ipxe\necho Install Rocky Linux 9.6\nprompt --key 0x6d --timeout 3000 Press m for the menu && goto menu ||\n\
+                 goto boot-ks\n:menu\nmenu Rocky Linux 9.6 || goto boot-ks\n"
+            ),
+            "{script}"
+        );
+        check(&script);
+    }
+
+    #[test]
+    fn who_is_to_choose_gets_a_menu() {
+        let script = render(&plan_for(&site_of_two(), &Assignment::default()), &REACH);
+        assert!(
+            script.starts_with("#!ipxe\n:menu\nmenu Network boot || goto boot-local\nitem el9 "),
+            "{script}"
+        );
+        assert!(
+            script.contains(
+                "item local Boot from the disk\n\
+                 choose --default local --timeout 60000 label && goto boot-${label} || goto menu\n"
+            ),
+            "{script}"
+        );
+        assert!(script.ends_with(
+            ":boot-local\niseq ${platform} pcbios && sanboot --no-describe --drive 0x80 ||\nexit 1\n"
+        ));
+        check(&script);
+        let assignment = Assignment { image: None, boot: Boot::Held { reason: "no disk && shell".into() } };
+        let script = render(&plan_for(&site(80), &assignment), &REACH);
+        assert!(
+            script.contains("item --gap -- no disk __ shell\n") && !script.contains("--timeout"),
+            "{script}"
+        );
+        check(&script);
     }
 
     #[test]
     fn nothing_of_the_image_is_a_command() {
         let mut site = site(80);
-        site.title = "x && shell || ${net0/mac} # y".into();
-        site.kernel = "a ${b}&&shell".into();
+        let entry = &mut site.images[0].entries[0];
+        entry.title = "x && shell || ${net0/mac} # y\nshell".into();
+        entry.note = Some("z || shell\nshell".into());
+        entry.kernel = "a ${b}&&shell".into();
         let script = render(&site.plan(None), &REACH);
-        assert!(script.contains("echo Install x __ shell __ $_{net0/mac} _ y\n"), "{script}");
+        assert!(script.contains("echo x __ shell __ $_{net0/mac} _ y?shell\n"), "{script}");
+        assert!(script.contains("echo z __ shell?shell\n"), "{script}");
         assert!(
             script.contains("kernel http://192.168.100.1:8080/t/el9/a%20%24%7Bb%7D%26%26shell initrd="),
             "{script}"

@@ -6,6 +6,7 @@
 pub mod grub;
 pub mod ipxe;
 pub mod pxelinux;
+pub mod screens;
 
 use std::net::Ipv4Addr;
 
