@@ -6,7 +6,8 @@
 #
 # Runs in the foreground until the machine switches itself off; its serial console is the standard output. It is
 # emulated in software (TCG): no KVM, no rights but to the tap interface. It has no disk, but for those that PXEGO_LAB_DISKS
-# names: raw images, with colons between, which come after the network in its boot order.
+# names: raw images, with colons between, which come after the network in its boot order. PXEGO_LAB_MONITOR names a socket
+# that takes QEMU's commands, such as `sendkey ret`.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 usage="usage: demo/machine.sh bios|uefi|uefi-sb|uefi-http|uefi-http-sb|arm64|arm64-http|uboot TAP MAC [TAP MAC ...]"
@@ -83,4 +84,5 @@ for number in "${!disks[@]}"; do
         -device "virtio-blk-pci,drive=disk$number,bootindex=$((number + 1))"
     )
 done
+[[ -z ${PXEGO_LAB_MONITOR-} ]] || arguments+=(-monitor "unix:$PXEGO_LAB_MONITOR,server=on,wait=off")
 exec "$qemu" "${arguments[@]}" </dev/null

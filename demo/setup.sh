@@ -48,6 +48,7 @@ file               says that the binary is static
 strace             says which system calls were made
 tcpdump            says what went over the cable
 genisoimage        images by another program
+mtools             disks with an EFI system partition
 LIST
     [[ $1 != bench ]] || cat <<'LIST'
 kea-admin          perfdhcp, a load of DHCP clients

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use argh::FromArgs;
 
-use words::{path, words};
+use words::{arch_path, path, words};
 
 mod words;
 
@@ -44,6 +44,10 @@ pub struct Options {
     /// mounted; may be repeated: machines then get a menu
     #[argh(option, arg_name = "file", from_str_fn(path))]
     pub iso: Vec<PathBuf>,
+
+    /// compare the image with its own checksums before serving, and refuse a damaged one; else that is done meanwhile
+    #[argh(switch)]
+    pub verify: bool,
 
     /// the kickstart every machine gets, or a template of it (*.j2); without it the installer asks
     #[argh(option, arg_name = "file", from_str_fn(path))]
@@ -116,6 +120,11 @@ pub struct Options {
     /// a network behind a DHCP relay, such as 10.20.0.0/24=10.20.0.50-10.20.0.99; may be repeated
     #[argh(option, arg_name = "net=a-b")]
     pub relayed: Vec<String>,
+
+    /// a loader of yours, used before the image's own: bios=FILE, x64=FILE,
+    /// ia32, arm64, arm, riscv64 or loongarch64; may be repeated
+    #[argh(option, arg_name = "arch=file", from_str_fn(arch_path))]
+    pub loader: Vec<(String, PathBuf)>,
 
     /// the port of the HTTP server; default: 80
     #[argh(option, arg_name = "port")]

@@ -15,10 +15,12 @@ use crate::tftp::transfer::RollOver;
 use crate::wire::MacAddr;
 
 mod images;
+mod loaders;
 mod machines;
 mod networks;
 
 pub use images::Overlay;
+pub use loaders::LoaderFile;
 pub use machines::Again;
 
 /// Our address where neither the user nor the interface has one: a private network that home routers rarely use.
@@ -43,6 +45,8 @@ pub struct Config {
     pub overlays: Vec<Overlay>,
     /// Where packages come from when an image has none; without a trailing slash.
     pub mirror: Option<String>,
+    /// Whether images are compared with their checksums before they are served.
+    pub verify: bool,
     /// The kickstart.
     pub kickstart: Option<PathBuf>,
     /// The list of machines.
@@ -55,6 +59,8 @@ pub struct Config {
     pub again: Vec<Again>,
     /// Whether kickstarts report how far the install is.
     pub has_hooks: bool,
+    /// Loaders that the user gives; one for each kind of machine.
+    pub loaders: Vec<LoaderFile>,
     /// The address wished for.
     pub address: Option<Cidr>,
     /// The pool wished for.
@@ -124,6 +130,7 @@ impl Config {
         let reply_delay = networks::reply_delay(options.reply_delay.as_deref()).map_err(usage)?;
         let reservations = networks::reservations(&options.reserve).map_err(usage)?;
         let relayed = networks::relayed(&options.relayed).map_err(usage)?;
+        let loaders = loaders::loaders(&options.loader).map_err(usage)?;
         let log = match options.log.as_deref() {
             None | Some("text") => LogForm::Text,
             Some("json") => LogForm::Json,
@@ -140,12 +147,14 @@ impl Config {
             menu: images::menu(options.default.as_deref(), options.timeout.as_deref()).map_err(usage)?,
             overlays: options.overlay.iter().map(|text| Overlay::parse(text)).collect(),
             mirror: images::mirror(options.mirror.as_deref()).map_err(usage)?,
+            verify: options.verify,
             kickstart: options.ks.clone(),
             machines: options.machines.clone(),
             only: options.only.clone(),
             names: options.name.as_deref().map(NamePattern::parse).transpose().map_err(usage)?,
             again: machines::again(&options.again).map_err(usage)?,
             has_hooks: !options.no_hooks,
+            loaders,
             address,
             range,
             dhcp,

@@ -68,6 +68,24 @@ pub enum What {
         /// What is wrong and what to do about it.
         text: String,
     },
+    /// The medium with an image went away, came back, or was replaced by another.
+    Medium {
+        /// The image, as the user named it.
+        image: String,
+        /// `gone`, `back` or `replaced`.
+        state: &'static str,
+        /// What that means, and what to do.
+        text: String,
+    },
+    /// An image was compared with its own checksums.
+    Checked {
+        /// The image, as the user named it.
+        image: String,
+        /// `good`, `damaged` or `unreadable`.
+        verdict: &'static str,
+        /// What was compared, or what is wrong and what to do about it.
+        text: String,
+    },
     /// A machine asked for the first time in this run, or with another program than before.
     Discovered {
         /// Its firmware or loader, as people name it.
@@ -232,6 +250,8 @@ impl What {
             Self::Counters { .. } => "counters",
             Self::Stopping => "stopping",
             Self::Warning { .. } => "warning",
+            Self::Medium { .. } => "medium",
+            Self::Checked { .. } => "checked",
             Self::Discovered { .. } => "discovered",
             Self::Offered { .. } => "offered",
             Self::Leased => "leased",
@@ -295,6 +315,12 @@ impl What {
             }
             Self::TryFailed { reason } | Self::Held { reason } => vec![("reason", text(reason))],
             Self::Warning { text: warning } => vec![("text", text(warning))],
+            Self::Medium { image, state, text: why } => {
+                vec![("image", text(image)), ("state", text(state)), ("text", text(why))]
+            }
+            Self::Checked { image, verdict, text: why } => {
+                vec![("image", text(image)), ("verdict", text(verdict)), ("text", text(why))]
+            }
             Self::Discovered { client, arch } => {
                 let arch = arch.as_ref().map(|arch| ("arch", text(arch)));
                 [("client", text(client))].into_iter().chain(arch).collect()
@@ -340,7 +366,7 @@ impl What {
                 )
             }
             Self::Stopping => "taking back what was changed on this computer".into(),
-            Self::Warning { text } => text.clone(),
+            Self::Warning { text } | Self::Medium { text, .. } | Self::Checked { text, .. } => text.clone(),
             Self::Discovered { client, arch: Some(arch) } if !client.contains(arch) => {
                 format!("{client}, {arch}")
             }

@@ -11,14 +11,17 @@ mod netns;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use dhcp_lab::{Lan, Pxego, Scratch, lease, text};
-use dhcp_machine::Machine;
-use netns::{DEADLINE, wait_until};
+use dhcp_lab::{Lan, Pxego, Scratch, lease, terminate, text};
+use dhcp_machine::{Heard, Machine};
+use netns::{DEADLINE, Running, wait_until};
 use pxego::wire::MacAddr;
 use pxego::wire::dhcp::MessageType;
 use pxego::wire::dhcp_option::Code;
+use serde_json::Value;
 
 /// The machines of a bench, and the fewest addresses that could do: with so few the hash of a card's address rarely decides
 /// alone, so that a lease that was lost would be noticed.
@@ -168,6 +171,85 @@ fn on_a_full_disk_machines_get_addresses_and_it_is_told() {
     let (events, _) = pxego.stop();
     let warnings = events.iter().filter(|event| text(event).contains("leases cannot be written")).count();
     assert!((1..=8).contains(&warnings), "{warnings} warnings");
+}
+
+/// strace(1), which spoils each `fdatasync` of the disk thread until it is dropped. No other thread is touched.
+struct Fault(Running);
+
+impl Fault {
+    fn inject(pxego: &Pxego, fault: &str) -> Self {
+        let tasks = format!("/proc/{}/task", pxego.pid());
+        let name = |task: &Path| fs::read_to_string(task.join("comm")).unwrap_or_default();
+        let tasks = fs::read_dir(tasks).unwrap().map(|task| task.unwrap().path());
+        let disk = tasks.into_iter().find(|task| name(task) == "disk\n").expect("a disk thread");
+        let mut strace = Command::new("strace");
+        strace.args(["-qq", "-o", "/dev/null", "-e", "trace=fdatasync"]);
+        strace.args(["-e", &format!("inject=fdatasync:{fault}"), "-p"]).arg(disk.file_name().unwrap());
+        let strace = Running(strace.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        wait_until("strace is attached", || {
+            !fs::read_to_string(disk.join("status")).unwrap().contains("TracerPid:\t0\n")
+        });
+        Self(strace)
+    }
+}
+
+impl Drop for Fault {
+    fn drop(&mut self) {
+        // It lets go only when it is asked to.
+        terminate(&mut self.0);
+    }
+}
+
+#[test]
+fn d49_a_disk_that_hangs_holds_up_its_own_grants_in_their_order_and_nobody_else() {
+    let (lan, scratch) = (Lan::new(), Scratch::new("slow-disk"));
+    let (server, client) = (lan.host("s"), lan.host("c"));
+    let pxego = Pxego::start(&server, &scratch, &[]);
+    let mut machine = Machine::new(&client, mac(1).0);
+    let offers = discover_all(&mut machine, 1..=1);
+    // Longer than the test can take: in microseconds, before the call.
+    let fault = Fault::inject(&pxego, "delay_enter=600000000");
+    request_all(&mut machine, &offers, Ipv4Addr::new(192, 168, 100, 1));
+    become_machine(&mut machine, 1);
+    machine.broadcast(&machine.request(MessageType::Discover));
+    let of = |heard: &[Heard], number: u8| -> Vec<_> {
+        let own = heard.iter().filter(|one| one.message.ethernet_chaddr() == Some(mac(number)));
+        own.filter_map(Heard::kind).collect()
+    };
+    for number in 2..10 {
+        become_machine(&mut machine, number);
+        machine.broadcast(&machine.request(MessageType::Discover));
+        let heard = machine.collect(DEADLINE, |heard| !of(heard, number).is_empty());
+        assert_eq!(of(&heard, number), [MessageType::Offer], "its answer waits for somebody else's disk");
+        assert_eq!(of(&heard, 1), [], "granted before it is on the disk");
+    }
+    let leases = || fs::read_to_string(scratch.path("state/leases")).unwrap();
+    wait_until("it is on its way to the disk", || leases().contains(&mac(1).to_string()));
+    drop(fault);
+    let heard = machine.collect(DEADLINE, |heard| of(heard, 1).len() == 2);
+    assert_eq!(of(&heard, 1), [MessageType::Ack, MessageType::Offer]);
+    pxego.stop();
+}
+
+#[test]
+fn a_disk_that_fails_is_told_of_and_machines_get_addresses() {
+    let (lan, scratch) = (Lan::new(), Scratch::new("bad-disk"));
+    let (server, client) = (lan.host("s"), lan.host("c"));
+    let mut pxego = Pxego::start(&server, &scratch, &[]);
+    let fault = Fault::inject(&pxego, "error=EIO");
+    let told = lease(&client, &scratch, &[]);
+    let is_it = |event: &Value| text(event).contains("leases cannot be written");
+    let warning = pxego.wait_until("of the disk", DEADLINE, is_it);
+    assert!(text(&warning).contains("Input/output error"), "{warning}");
+    assert_eq!(lease(&client, &scratch, &[]).ip, told.ip);
+    let counts = pxego.counters();
+    assert!(counts["disk.failed"].as_u64() >= Some(1), "{counts}");
+    let leases = || fs::read_to_string(scratch.path("state/leases")).unwrap();
+    assert!(!leases().contains(&told.ip), "half a batch is taken back");
+    drop(fault);
+    // What could not be written gets its last chance at the end, if not before.
+    pxego.stop();
+    assert!(leases().contains(&told.ip));
 }
 
 #[test]

@@ -150,7 +150,7 @@ impl Chronicle {
                     BootFile::Name(name) | BootFile::Url(name) => Some(name.clone()),
                     BootFile::None(NoBoot::NotAsked) => None,
                     // Told already, with the reason.
-                    BootFile::None(NoBoot::LocalDisk | NoBoot::Stranger) => return,
+                    BootFile::None(NoBoot::Stranger) => return,
                     BootFile::None(reason) => {
                         let reason = nothing_to_boot(*reason);
                         self.send(Some(mac), ip, What::NothingToBoot { reason });

@@ -1,6 +1,7 @@
 //! The raw socket's thread: asks who serves this wire, plays the part that is left, and keeps watching.
 //!
-//! Frames are taken in batches: what a batch grants is written to the disk once, and only then do its answers leave.
+//! It never waits for the disk: what has to be durable before an answer leaves goes to the disk thread together with that
+//! answer.
 
 mod answer;
 mod hear;
@@ -14,8 +15,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::chronicle::Chronicle;
-use super::journal::Journal;
+use super::desk::Desk;
 use super::knocks::Knocks;
+use super::outlet::Outlet;
+use super::scribe::Tally;
 use super::solicited::Solicited;
 use super::sweep::Sweep;
 use crate::boot::boot_file::BootInfo;
@@ -45,7 +48,7 @@ const MAX_CHECKING: usize = 4096;
 const MAX_RIVALS: usize = 8;
 const MAX_RELAYS: usize = 8;
 
-/// Frames that are taken before what they grant is written down.
+/// Frames that are taken before the clock and the others are looked at again.
 const BATCH: usize = 128;
 
 /// The longest wait for a frame; the stop flag ends it earlier.
@@ -66,8 +69,12 @@ pub(super) struct DhcpLoop {
     pub(super) server: Server,
     /// What each client boots.
     pub(super) boot: Box<dyn BootInfo + Send>,
-    /// Where leases and what was learnt become durable.
-    pub(super) journal: Journal,
+    /// Where answers leave.
+    pub(super) outlet: Arc<Outlet>,
+    /// Where leases and what was learnt become durable, and the answers wait that need it.
+    pub(super) desk: Desk,
+    /// What the disk thread counts.
+    pub(super) tally: Arc<Tally>,
     /// What was changed on the interface, to be changed again when it comes back.
     pub(super) address: Arc<AddressGuard>,
     /// Sockets that are tied to the interface, and must be tied again when it comes back.
@@ -125,10 +132,6 @@ struct Running<'a> {
     waiting: HashMap<MacAddr, Held>,
     /// Requests that wait until it is known whether the address for them is in use.
     checking: HashMap<Ipv4Addr, Vec<Held>>,
-    /// Answers that leave when what they grant is on the disk.
-    outbox: Vec<Reply>,
-    /// How many answers went to relays since when, without a pause.
-    to_relays: (u32, Duration),
     /// Answers that are held back, with the time at which they go.
     late: VecDeque<(Duration, Reply)>,
     /// Computers that use our own address, and were told of; and cards of ours that speak for it.
@@ -157,8 +160,6 @@ impl DhcpLoop {
             knocks: Knocks::default(),
             waiting: HashMap::new(),
             checking: HashMap::new(),
-            outbox: Vec::new(),
-            to_relays: (0, Duration::ZERO),
             late: VecDeque::new(),
             rivals: HashSet::new(),
             relays: HashSet::new(),
@@ -197,7 +198,6 @@ impl Running<'_> {
                 }
                 timeout = Duration::ZERO;
             }
-            self.flush();
         }
         self.tell_counters();
         None
@@ -227,19 +227,13 @@ impl Running<'_> {
         self.send_late();
         for mac in self.given.chronicle.take_loaded() {
             if let Some(shape) = self.given.server.on_loader_fetched(mac) {
-                let lines = self.given.server.ladder().to_lines();
-                if let Err(error) = self.given.journal.keep_shapes(&lines) {
-                    self.note("state", "shapes-not-written", || {
-                        format!("what was learnt is not kept: {error}")
-                    });
-                }
+                self.given.desk.keep_shapes(self.given.server.ladder().to_lines());
                 self.given.chronicle.tell_of(mac, None, What::Adapted { shape: shape.key() });
             }
         }
         if self.given.report.came() {
             self.tell_counters();
         }
-        self.flush();
         refused
     }
 
@@ -262,6 +256,7 @@ impl Running<'_> {
             ("lost.buffer-full".to_owned(), lost.dropped),
             ("lost.too-long".to_owned(), lost.truncated),
         ]);
+        counts.extend(self.given.tally.list());
         self.given.chronicle.tell(What::Counters { counts });
     }
 }

@@ -13,6 +13,7 @@ use std::thread;
 
 use super::Refusal;
 use super::prepare::cannot_open;
+use super::verify::Opened;
 use crate::boot::site::{Packages, RunsOn};
 use crate::config::{Config, Overlay};
 use crate::image::{FileTree, FolderTree, ImageFile, IsoImage, UnionTree};
@@ -33,6 +34,8 @@ pub(super) struct Image {
     /// Its files, with those that are laid over them.
     pub(super) files: Arc<dyn FileTree>,
     pub(super) packages: Packages,
+    /// The files that it is made of, and what is in each.
+    pub(super) discs: Vec<Opened>,
     /// When its kernel was made, in seconds since 1970: loaders of later images know more, and are revoked later.
     pub(super) age: u64,
 }
@@ -46,10 +49,10 @@ pub(super) struct Images {
 }
 
 /// A file that is an image of some kind.
-struct Opened {
-    path: PathBuf,
+struct Disc {
+    file: Arc<ImageFile>,
     image: IsoImage,
-    disc: Option<Discinfo>,
+    info: Option<Discinfo>,
 }
 
 impl Images {
@@ -69,10 +72,10 @@ impl Images {
             }
         }
         for it in &opened {
-            let path = it.path.display();
+            let path = it.file.path().display();
             warnings.extend(it.image.warnings().iter().map(|warning| format!("{path}: {warning}")));
         }
-        let sets = sets::sets(opened, |it| it.disc.as_ref());
+        let sets = sets::sets(opened, |it| it.info.as_ref());
         let mut images: Vec<Image> = Vec::new();
         for result in in_parallel(sets, recognise_set) {
             match result {
@@ -95,12 +98,12 @@ impl Images {
 fn paths(named: &[PathBuf]) -> Result<Vec<PathBuf>, Refusal> {
     let mut paths: Vec<PathBuf> = Vec::new();
     for path in named {
-        let metadata = fs::metadata(path).map_err(|error| cannot_open("--iso", path, &error))?;
+        let metadata = fs::metadata(path).map_err(|error| cannot_open("--iso ", path, &error))?;
         if !metadata.is_dir() {
             paths.push(path.clone());
             continue;
         }
-        let found = in_folder(path).map_err(|error| cannot_open("--iso", path, &error))?;
+        let found = in_folder(path).map_err(|error| cannot_open("--iso ", path, &error))?;
         if found.is_empty() {
             let shown = path.display();
             return Err(Refusal::new(format!(
@@ -130,32 +133,33 @@ fn in_folder(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn open(path: PathBuf) -> Result<Opened, Refusal> {
+fn open(path: PathBuf) -> Result<Disc, Refusal> {
     let shown = path.display();
-    let file = ImageFile::open(&path).map_err(|error| cannot_open("--iso", &path, &error))?;
-    let image = IsoImage::open(Arc::new(file)).map_err(|error| Refusal::new(format!("{shown} {error}")))?;
-    let disc = image.file(b".discinfo").and_then(|file| file.data.read_all(4096).ok());
-    Ok(Opened { image, disc: disc.map(|bytes| Discinfo::parse(&bytes)), path })
+    let file = ImageFile::open(&path).map_err(|error| cannot_open("--iso ", &path, &error))?;
+    let file = Arc::new(file);
+    let image = IsoImage::open(file.clone()).map_err(|error| Refusal::new(format!("{shown} {error}")))?;
+    let info = image.file(b".discinfo").and_then(|file| file.data.read_all(4096).ok());
+    Ok(Disc { file, image, info: info.map(|bytes| Discinfo::parse(&bytes)) })
 }
 
 /// What the discs of a set are together.
-fn recognise_set(set: Vec<Opened>) -> Result<Image, Refusal> {
-    let mut set = set.into_iter();
-    let first = set.next().ok_or_else(|| Refusal::new("a set of no discs"))?;
-    let (path, volume_id) = (first.path, first.image.volume_id().to_owned());
-    let others: Vec<Arc<dyn FileTree>> = set.map(|it| Arc::new(it.image) as Arc<dyn FileTree>).collect();
-    let files: Arc<dyn FileTree> = if others.is_empty() {
-        Arc::new(first.image)
-    } else {
-        let first: Arc<dyn FileTree> = Arc::new(first.image);
-        Arc::new(UnionTree::new(std::iter::once(first).chain(others).collect()))
+fn recognise_set(set: Vec<Disc>) -> Result<Image, Refusal> {
+    let first = set.first().ok_or_else(|| Refusal::new("a set of no discs"))?;
+    let (path, volume_id) = (first.file.path().to_owned(), first.image.volume_id().to_owned());
+    let discs: Vec<Opened> =
+        set.into_iter().map(|disc| (disc.file, Arc::new(disc.image) as Arc<dyn FileTree>)).collect();
+    let files: Arc<dyn FileTree> = match discs.as_slice() {
+        [(_, only)] => only.clone(),
+        several => Arc::new(UnionTree::new(several.iter().map(|(_, tree)| tree.clone()).collect())),
     };
     let media = recognise(files.as_ref(), &volume_id)
         .map_err(|error| Refusal::new(format!("{}: {error}", path.display())))?;
     let loaders = find_loaders(files.as_ref());
+    let files = loaders.over(files);
     let age = files.file(media.kernel().as_bytes()).map_or(0, |kernel| kernel.modified);
     // Named, and completed, when all are known.
-    Ok(Image { id: ImageId::new("image"), path, media, loaders, files, packages: Packages::Unknown, age })
+    let (id, packages) = (ImageId::new("image"), Packages::Unknown);
+    Ok(Image { id, path, media, loaders, files, packages, discs, age })
 }
 
 /// Why there is nothing to serve.
@@ -176,7 +180,7 @@ fn lay_over(images: &mut [Image], overlays: &[Overlay]) -> Result<(), Refusal> {
     let mut folders = Vec::new();
     for overlay in overlays {
         let folder = FolderTree::open(&overlay.folder)
-            .map_err(|error| cannot_open("--overlay", &overlay.folder, &error))?;
+            .map_err(|error| cannot_open("--overlay ", &overlay.folder, &error))?;
         if let Some(id) = overlay.image.as_ref().filter(|id| images.iter().all(|image| image.id != **id)) {
             let ids: Vec<&str> = images.iter().map(|image| image.id.as_str()).collect();
             return Err(Refusal::wrong_use(format!(

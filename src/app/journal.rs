@@ -1,4 +1,6 @@
 //! What must be on the disk before an answer leaves: leases, and what was learnt about choosy firmware.
+//!
+//! Used by the disk thread alone.
 
 use std::io;
 use std::time::Duration;
@@ -34,38 +36,53 @@ impl Journal {
         Self { state, leases, unwritten: Vec::new(), written: 0, paused_until: None }
     }
 
-    /// Takes a lease to be written down.
-    pub(super) fn add(&mut self, record: LeaseRecord) {
+    /// Takes a line to be written down ([`LeaseRecord::to_line`]).
+    pub(super) fn add(&mut self, line: String) {
         if self.unwritten.len() < MAX_UNWRITTEN {
-            self.unwritten.push(record.to_line());
+            self.unwritten.push(line);
         }
     }
 
-    /// Whether something that was added is not on the disk.
-    pub(super) fn has_unwritten(&self) -> bool {
-        !self.unwritten.is_empty()
+    /// How long it is until a disk that failed is tried again.
+    pub(super) fn try_again_in(&self, now: Duration) -> Option<Duration> {
+        let until = self.paused_until.filter(|_| !self.unwritten.is_empty());
+        until.map(|until| until.saturating_sub(now))
     }
 
-    /// Writes what was added, once for all of it. Does nothing when there is nothing, or when the disk failed a moment ago.
+    /// Writes what was added, once for all of it: how many lines. Does nothing when there is nothing, or when the disk failed
+    /// a moment ago.
     ///
     /// # Errors
     /// What the disk says; the lines are kept.
-    pub(super) fn write(&mut self, now: Duration) -> io::Result<()> {
+    pub(super) fn write(&mut self, now: Duration) -> io::Result<usize> {
         if self.unwritten.is_empty() || self.paused_until.is_some_and(|until| now < until) {
-            return Ok(());
+            return Ok(0);
         }
         match self.leases.append_all(self.unwritten.iter().map(|line| line.trim_end())) {
             Ok(()) => {
-                self.written = self.written.saturating_add(self.unwritten.len());
+                let count = self.unwritten.len();
+                self.written = self.written.saturating_add(count);
                 self.unwritten.clear();
                 self.paused_until = None;
-                if self.written >= LINES_BEFORE_COMPACTING { self.compact() } else { Ok(()) }
+                if self.written >= LINES_BEFORE_COMPACTING {
+                    self.compact()?;
+                }
+                Ok(count)
             }
             Err(error) => {
                 self.paused_until = Some(now.saturating_add(TRY_AGAIN));
                 Err(error)
             }
         }
+    }
+
+    /// The same at the end: a disk that failed a moment ago gets its last chance.
+    ///
+    /// # Errors
+    /// As [`Journal::write`]; the lines are lost.
+    pub(super) fn write_at_last(&mut self) -> io::Result<usize> {
+        self.paused_until = None;
+        self.write(Duration::ZERO)
     }
 
     /// Keeps what was learnt about choosy firmware.

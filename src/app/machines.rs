@@ -20,7 +20,7 @@ use crate::machine::{ListError, MachineList, Policy, table};
 /// When a list cannot be used: every line that is wrong.
 pub(super) fn policy(config: &Config) -> Result<Policy, Refusal> {
     let list = match &config.machines {
-        Some(path) => read_list("--machines", path)?,
+        Some(path) => read_list("--machines ", path)?,
         None => MachineList::default(),
     };
     let only = match &config.only {
@@ -35,7 +35,7 @@ fn only(text: &str) -> Result<Only, Refusal> {
     if let Some(cards) = cards {
         return Ok(cards);
     }
-    let list = read_list("--only", Path::new(text))?;
+    let list = read_list("--only ", Path::new(text))?;
     if let Some(row) = list.rows().iter().find(|row| row.mac.is_none() && row.uuid.is_none()) {
         return Err(Refusal::new(format!(
             "--only {text}, line {}: {} is known by its serial number only, which firmware does not tell. Add its mac or uuid",
@@ -71,7 +71,7 @@ pub(super) fn own_answers(policy: &Policy, config: &Config) -> Result<HashMap<St
     for row in policy.list.rows() {
         let Some(name) = row.ks.as_ref().filter(|name| !answers.contains_key(*name)) else { continue };
         let list = config.machines.as_deref().unwrap_or(Path::new(""));
-        let answer = read_answer("ks", &folder.join(name)).map_err(|refusal| {
+        let answer = read_answer("ks ", &folder.join(name)).map_err(|refusal| {
             Refusal::new(format!("{}, line {}: {}", list.display(), row.line, refusal.text()))
         })?;
         answers.insert(name.clone(), answer);

@@ -2,18 +2,24 @@
 
 mod chronicle;
 mod claim;
+mod custody;
+mod desk;
 mod dhcp_loop;
+mod given;
 mod images;
 mod journal;
 mod knocks;
 mod machine_file;
 mod machines;
 mod offer;
+mod outlet;
 mod output;
 mod prepare;
+mod scribe;
 mod serve;
 mod solicited;
 mod sweep;
+mod verify;
 
 use std::ffi::OsString;
 use std::fmt;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::chronicle::{Arrived, Chronicle};
+use super::given::Given;
 use super::images::Image;
 use crate::boot::arch::Arch;
 use crate::boot::boot_file::{BootFile, BootInfo, NoBoot};
@@ -28,6 +29,8 @@ pub(super) struct Programs {
     common: FirstPrograms,
     /// For machines that are bound to an image which has programs of its own.
     of_images: BTreeMap<ImageId, FirstPrograms>,
+    /// What unpacks the programs whose names begin so.
+    preparers: Vec<(String, PrepareUefi)>,
 }
 
 impl Programs {
@@ -35,17 +38,20 @@ impl Programs {
     ///
     /// Under Secure Boot a machine boots the kernels only that its loader's vendor signed: who is bound to an image gets
     /// that image's own loader. The others get the latest: what firmware revokes are old ones.
-    pub(super) fn of<'a>(images: impl Iterator<Item = &'a Image>) -> Self {
+    pub(super) fn of<'a>(images: impl Iterator<Item = &'a Image>, given: &[Given]) -> Self {
         let mut images: Vec<&Image> = images.collect();
         let is_only = images.len() == 1;
-        let of_image = |image: &Image| {
-            let prefix = if is_only { String::new() } else { format!("t/{}/", image.id) };
-            first_programs(&image.loaders, &prefix)
-        };
+        let prefix = |image: &Image| if is_only { String::new() } else { format!("t/{}/", image.id) };
+        let of_image = |image: &Image| first_programs(&image.loaders, &prefix(image));
         // The later wins, and of equal ones the first.
         images.reverse();
         images.sort_by_key(|image| image.age);
-        let mut common = FirstPrograms { built_in: built_in(), ..FirstPrograms::default() };
+        let mut common = FirstPrograms {
+            given: given.iter().map(|it| (it.arch, it.first.clone())).collect(),
+            given_ipxe: given.iter().filter(|it| it.is_ipxe).map(|it| it.arch).collect(),
+            built_in: built_in(),
+            ..FirstPrograms::default()
+        };
         images.iter().for_each(|image| overlay(&mut common, &of_image(image)));
         let of_images =
             images.iter().filter(|image| !is_only && !image.loaders.uefi.is_empty()).map(|image| {
@@ -53,7 +59,8 @@ impl Programs {
                 overlay(&mut programs, &of_image(image));
                 (image.id.clone(), programs)
             });
-        Self { of_images: of_images.collect(), common }
+        let preparers = images.iter().map(|image| (prefix(image), image.loaders.preparer()));
+        Self { of_images: of_images.collect(), preparers: preparers.collect(), common }
     }
 
     /// The image whose loader UEFI machines get that may choose.
@@ -67,6 +74,12 @@ impl Programs {
     /// Those for machines that may choose.
     pub(super) fn common(&self) -> &FirstPrograms {
         &self.common
+    }
+
+    /// Unpacks the program called `name`, or says why that cannot be.
+    fn prepare_uefi(&self, name: &str, arch: UefiArch) -> Result<(), String> {
+        let preparer = self.preparers.iter().find(|(prefix, _)| name.starts_with(prefix));
+        preparer.map_or(Ok(()), |(_, prepare)| prepare(arch))
     }
 
     /// Those for a machine of `image`.
@@ -125,6 +138,9 @@ fn role_arch(role: Role) -> Arch {
     }
 }
 
+/// Unpacks the image's loader for one kind of UEFI machine, or says why that cannot be.
+pub(super) type PrepareUefi = Box<dyn Fn(UefiArch) -> Result<(), String> + Send + Sync>;
+
 /// Knows what each client boots.
 pub(super) struct Offer {
     catalog: Arc<Catalog>,
@@ -132,6 +148,8 @@ pub(super) struct Offer {
     chronicle: Arc<Chronicle>,
     /// Whether PXELINUX on the image was found to be unreadable, and that was said.
     pxelinux_is_broken: AtomicBool,
+    /// The same of shim and GRUB.
+    uefi_is_broken: AtomicBool,
     /// Whether it was said that GRUB on the image does not know proxyDHCP.
     grub_is_old: AtomicBool,
 }
@@ -143,6 +161,7 @@ impl Offer {
             catalog,
             programs,
             chronicle,
+            uefi_is_broken: AtomicBool::new(false),
             pxelinux_is_broken: AtomicBool::new(false),
             grub_is_old: AtomicBool::new(false),
         }
@@ -162,7 +181,6 @@ impl Offer {
         match self.chronicle.arrives(client) {
             Arrived::Expected => None,
             Arrived::Stranger => Some(NoBoot::Stranger),
-            Arrived::Done => Some(NoBoot::LocalDisk),
         }
     }
 
@@ -176,8 +194,42 @@ impl Offer {
                 Ok(()) => first,
                 Err(error) => self.without_pxelinux(client, programs, &error),
             },
-            _ => first,
+            BootFile::Name(name) | BootFile::Url(name) => match self.of_image(client, programs, name) {
+                Some((arch, Err(error))) => self.without_uefi(client, programs, arch, &error),
+                _ => first,
+            },
+            BootFile::None(_) => first,
         }
+    }
+
+    /// The kind of UEFI machine that a client is, if it is told to load the image's own loader, and whether that can be
+    /// unpacked.
+    fn of_image(
+        &self,
+        client: &Client,
+        programs: &FirstPrograms,
+        name: &str,
+    ) -> Option<(Arch, Result<(), String>)> {
+        let arch = client.arch?;
+        let all = [UefiArch::X64, UefiArch::Ia32, UefiArch::Aa64];
+        let uefi = all.into_iter().find(|uefi| uefi_arch(*uefi) == arch)?;
+        let program = programs.image.get(&arch).filter(|program| name.ends_with(*program))?;
+        Some((arch, self.programs.prepare_uefi(program, uefi)))
+    }
+
+    /// The built-in loader takes the place of shim and GRUB, if there is one.
+    fn without_uefi(&self, client: &Client, programs: &FirstPrograms, arch: Arch, error: &str) -> BootFile {
+        if !self.uefi_is_broken.swap(true, Ordering::Relaxed) {
+            self.chronicle.tell(What::Warning {
+                text: format!(
+                    "shim and GRUB cannot be taken from the image: {error}. {arch} machines get what is built in; those \
+                     with Secure Boot on refuse that. Give them another with --loader ARCH=FILE"
+                ),
+            });
+        }
+        let mut programs = programs.clone();
+        programs.image.remove(&arch);
+        select::boot_file(self.catalog.site(), &programs, client)
     }
 
     /// Tells once that UEFI machines get another program than the image's, or one that will not find us.
@@ -186,7 +238,11 @@ impl Offer {
         let programs = self.programs_for(client);
         let Some(file) = programs.image.get(&arch) else { return };
         let is_pxe = client.firmware == Firmware::Pxe;
-        if !is_pxe || programs.knows_proxy.contains(&arch) || self.grub_is_old.swap(true, Ordering::Relaxed) {
+        if !is_pxe
+            || programs.given.contains_key(&arch)
+            || programs.knows_proxy.contains(&arch)
+            || self.grub_is_old.swap(true, Ordering::Relaxed)
+        {
             return;
         }
         let server = self.catalog.site().server;

@@ -7,9 +7,12 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use super::custody::Ward;
+use super::given::Given;
 use super::images::{Image, Images};
 use super::offer::Programs;
-use super::{Refusal, machines};
+use super::verify::{Opened, Report, Task};
+use super::{Refusal, complain, machines};
 use crate::answer::answers::Answer;
 use crate::answer::hooks::Dialect;
 use crate::answer::{Answers, Circumstances, Kickstart, Source};
@@ -18,7 +21,8 @@ use crate::boot::site::{self, MenuWish, Packages};
 use crate::config::Config;
 use crate::content::Protocol;
 use crate::content::catalog::{Catalog, Parts, Tree, Unpack};
-use crate::image::FileTree;
+use crate::event::human_bytes;
+use crate::image::{FileTree, ImageFile};
 use crate::machine::{ImageId, Machine, Policy, Registry};
 use crate::media::embedded::{self, Embedded};
 use crate::media::{AnswerKind, BiosLoader, Loaders, UefiKind};
@@ -31,8 +35,16 @@ pub(super) struct Prepared {
     answers: Answers,
     /// What the user says about machines.
     pub(super) policy: Policy,
+    /// Loaders that the user gave.
+    pub(super) given: Vec<Given>,
     /// What is odd about them; one sentence each.
     pub(super) warnings: Vec<String>,
+    /// The media to be watched over.
+    pub(super) wards: Vec<Ward>,
+    /// Images that were not compared with their checksums yet.
+    pub(super) unchecked: Vec<Opened>,
+    /// What came of comparing the others.
+    pub(super) reports: Vec<Report>,
 }
 
 /// Most machines without a kickstart that a refusal names.
@@ -54,16 +66,27 @@ impl Prepared {
         let policy = machines::policy(config)?;
         let own = machines::own_answers(&policy, config)?;
         let shared =
-            config.kickstart.as_deref().map(|path| machines::read_answer("--ks", path)).transpose()?;
+            config.kickstart.as_deref().map(|path| machines::read_answer("--ks ", path)).transpose()?;
         let shared_name = config.kickstart.as_ref().map(|path| path.display().to_string());
         let named = own.iter().map(|(name, answer)| (name.clone(), answer));
-        let given: Vec<(String, &Answer)> =
+        let kickstarts: Vec<(String, &Answer)> =
             shared_name.zip(shared.as_ref()).into_iter().chain(named).collect();
+        let given = config.loaders.iter().map(Given::read).collect::<Result<_, _>>()?;
         let is_only = images.len() == 1;
         let mut prepared = Vec::new();
-        for image in images {
-            let mut has_kickstart = takes_kickstart(&image) && !given.is_empty();
-            for (name, answer) in given.iter().filter(|_| takes_kickstart(&image)) {
+        let (mut wards, mut unchecked, mut reports) = (Vec::new(), Vec::new(), Vec::new());
+        for mut image in images {
+            for (file, tree) in std::mem::take(&mut image.discs) {
+                wards.push(
+                    Ward::new(file.clone()).map_err(|error| cannot_open("--iso ", file.path(), &error))?,
+                );
+                match config.verify {
+                    true => reports.push(verify(file, tree.as_ref())?),
+                    false => unchecked.push((file, tree)),
+                }
+            }
+            let mut has_kickstart = takes_kickstart(&image) && !kickstarts.is_empty();
+            for (name, answer) in kickstarts.iter().filter(|_| takes_kickstart(&image)) {
                 let Answer::Plain(kickstart) = answer else { continue };
                 match judge_source(kickstart, name, &image) {
                     Ok(warning) => warnings.extend(warning),
@@ -77,14 +100,15 @@ impl Prepared {
             }
             prepared.push(Prepare { image, has_kickstart });
         }
-        if let Some((name, _)) = given.first()
+        if let Some((name, _)) = kickstarts.first()
             && prepared.iter().all(|it| !it.has_kickstart)
         {
             warnings.push(format!("{name} is given to nobody: no image installs by a kickstart"));
         }
         warnings.dedup();
         let answers = Answers::new(shared, own, config.has_hooks);
-        Ok(Self { images: prepared, menu: config.menu.clone(), answers, policy, warnings })
+        let menu = config.menu.clone();
+        Ok(Self { images: prepared, menu, answers, policy, given, warnings, wards, unchecked, reports })
     }
 
     /// The images with their loaders.
@@ -152,6 +176,13 @@ impl Prepared {
 
     /// The table of everything that is served for `site`.
     pub(super) fn catalog(self, site: Site, machines: Arc<Mutex<Registry>>) -> Catalog {
+        let (pxelinux, given): (Vec<_>, Vec<_>) = self.given.into_iter().partition(Given::is_pxelinux);
+        let pxelinux = pxelinux.into_iter().next().map(|given| unpacked(given.files));
+        let built_in = embedded::embedded().iter().map(|it| (it.name.to_owned(), unpack_embedded(it)));
+        let given = given.into_iter().flat_map(|it| it.files).map(|(name, bytes)| {
+            let files = BTreeMap::from([(name.clone(), bytes)]);
+            (name, unpacked(files))
+        });
         let mut bios: Vec<(u64, BiosLoader)> = Vec::new();
         let mut trees = Vec::new();
         for prepare in self.images {
@@ -172,11 +203,9 @@ impl Prepared {
             site,
             trees,
             answers: self.answers,
-            bios: (!bios.is_empty()).then(|| unpack_bios(bios)),
-            embedded: embedded::embedded()
-                .iter()
-                .map(|it| (it.name.to_owned(), unpack_embedded(it)))
-                .collect(),
+            bios: pxelinux.or_else(|| (!bios.is_empty()).then(|| unpack_bios(bios))),
+            // The user's come last: of two files of one name theirs is served.
+            embedded: built_in.chain(given).collect(),
             machines,
             started: clock::unix_seconds(),
         })
@@ -222,7 +251,21 @@ fn takes_kickstart(image: &Image) -> bool {
     image.media.answer == AnswerKind::Kickstart
 }
 
-/// Why a file cannot be opened that `option` names, and the next thing to type.
+/// Compares an image with its own checksums, before anything else is done with it.
+fn verify(file: Arc<ImageFile>, tree: &dyn FileTree) -> Result<Report, Refusal> {
+    let shown = file.path().display().to_string();
+    let task = Task::new(file, tree);
+    if task.total() > 0 {
+        complain(&format!("comparing {shown} with its own checksums, {} of it", human_bytes(task.total())));
+    }
+    match task.run(None) {
+        Some(report) if report.is_sound() => Ok(report),
+        Some(report) => Err(Refusal::new(format!("{shown} {}", report.sentence()))),
+        None => Err(Refusal::new(format!("{shown} was not checked"))),
+    }
+}
+
+/// Why a file that an option names cannot be opened; the option is given up to its path.
 pub(super) fn cannot_open(option: &str, path: &Path, error: &io::Error) -> Refusal {
     let shown = path.display();
     let remedy = match error.kind() {
@@ -232,10 +275,10 @@ pub(super) fn cannot_open(option: &str, path: &Path, error: &io::Error) -> Refus
         }
         io::ErrorKind::PermissionDenied => format!("See who may read it with \"ls -l {shown}\""),
         io::ErrorKind::InvalidInput => format!("See what it is with \"ls -l {shown}\""),
-        io::ErrorKind::IsADirectory => format!("Name a file in it: {option} {}", path.join("FILE").display()),
+        io::ErrorKind::IsADirectory => format!("Name a file in it: {option}{}", path.join("FILE").display()),
         _ => format!("Try \"head -c 1 {shown}\": if that fails too, the disk or stick is at fault"),
     };
-    Refusal::new(format!("{option} {shown}: {error}. {remedy}"))
+    Refusal::new(format!("{option}{shown}: {error}. {remedy}"))
 }
 
 /// Whether the kickstart and the image together say where the packages come from.
@@ -269,6 +312,10 @@ fn second_stages(tree: &dyn FileTree, loaders: &Loaders) -> BTreeMap<String, Str
         }
     }
     found
+}
+
+fn unpacked(files: BTreeMap<String, Arc<[u8]>>) -> Unpack {
+    Box::new(move || Ok(files.clone()))
 }
 
 /// The first of `loaders` that can be unpacked.

@@ -1,7 +1,7 @@
 //! One run, from the configuration to the end.
 
-use std::collections::HashSet;
 use std::io;
+use std::mem;
 use std::net::Ipv4Addr;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{self, Receiver, SyncSender};
@@ -13,9 +13,14 @@ use time::UtcOffset;
 
 use super::chronicle::Chronicle;
 use super::claim::{Claim, LastResort, Place};
+use super::custody;
+use super::desk;
 use super::dhcp_loop::{DhcpLoop, LinkAtStart};
 use super::offer::{Offer, Programs};
+use super::outlet::Outlet;
 use super::prepare::Prepared;
+use super::scribe::{Scribe, Tally};
+use super::verify::Report;
 use super::{Ended, Refusal, machine_file, output};
 use crate::config::{Again, Cidr, Config, LogForm};
 use crate::content::networks::Networks;
@@ -87,7 +92,7 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
     let chronicle = Arc::new(Chronicle::new(machines.clone(), events).keeping(records));
     again.iter().for_each(|machine| chronicle.keep(machine));
     let server_ip = place.addressing.server.address;
-    let programs = Programs::of(prepared.images());
+    let programs = Programs::of(prepared.images(), &prepared.given);
     let has_link = has_link(&place.interface);
     for text in oddities(&place, &prepared, programs.common(), has_link).into_iter().chain(done) {
         chronicle.tell(What::Warning { text });
@@ -99,6 +104,10 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
             chronicle.tell(What::Image { id, name, file });
         }
     }
+    for what in prepared.reports.iter().filter_map(Report::event) {
+        chronicle.tell(what);
+    }
+    let (wards, unchecked) = (mem::take(&mut prepared.wards), mem::take(&mut prepared.unchecked));
     let ready = What::Ready {
         image: site.title(),
         server: server_ip,
@@ -107,10 +116,23 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
     };
     let catalog = Arc::new(prepared.catalog(site, machines));
     let link = LinkAtStart { is_there: has_link, is_fresh: !place.interface.up };
-    let ladder = std::mem::take(&mut claim.ladder);
+    let ladder = mem::take(&mut claim.ladder);
 
+    let outlet = Arc::new(Outlet::new(claim.raw.clone(), stop.clone()));
+    let (desk, desk_reader) = desk::desk();
+    let tally = Arc::new(Tally::default());
+    let scribe = Scribe {
+        desk: desk_reader,
+        journal: claim.journal,
+        outlet: outlet.clone(),
+        chronicle: chronicle.clone(),
+        tally: tally.clone(),
+    };
     let dhcp = DhcpLoop {
         raw: claim.raw.clone(),
+        outlet,
+        desk,
+        tally,
         mac,
         ip: server_ip,
         server: dhcp_server(&place, config, reservations, mac, &claim.restored, ladder)?,
@@ -121,12 +143,12 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
         report,
         boot: Box::new(Offer::new(catalog.clone(), programs, chronicle.clone())),
         tied,
-        journal: claim.journal,
         address: claim.address.clone(),
         chronicle: chronicle.clone(),
         ready,
         xid: random::bits().map_err(cannot_start)? as u32,
     };
+    custody::watch(wards, unchecked, Arc::downgrade(&chronicle), stop.clone()).map_err(cannot_start)?;
     let library: Arc<dyn Library> = catalog;
     let observer: Arc<dyn Observer> = chronicle.clone();
     let tftp_config = tftp_config(&place, config);
@@ -138,10 +160,17 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
         let http = start(scope, "http", &stop, || {
             http::serve(&claim.http, &http_config, &library, &observer, &stop)
         });
+        let disk = start(scope, "disk", &stop, || {
+            scribe.run();
+            Ok(())
+        });
         let dhcp = start(scope, "dhcp", &stop, || Ok(dhcp.run(link, &stop)));
         while !stop.wait(LONG) {}
-        let is_sound = [ended("tftp", tftp), ended("http", http)].iter().all(Option::is_some);
-        match ended("dhcp", dhcp) {
+        // The disk thread ends after the DHCP thread, with the last of its work.
+        let dhcp = ended("dhcp", dhcp);
+        let others = [ended("disk", disk), ended("tftp", tftp), ended("http", http)];
+        let is_sound = others.iter().all(Option::is_some);
+        match dhcp {
             Some(Some(foreign)) => Err(not_alone(&foreign, &place, config.dhcp, &invocation)),
             Some(None) if is_sound => Ok(Ended::Asked),
             _ => Ok(Ended::Broken),
@@ -296,11 +325,11 @@ fn oddities(
             .push(format!("{name} is Wi-Fi: machines cannot boot over it, unless it is bridged to a cable"));
     }
     warnings.extend(overlap(place.addressing.server, name, &place.others));
-    let can_boot: HashSet<_> = programs.image.keys().chain(programs.built_in.keys()).collect();
     for arch in [crate::boot::arch::Arch::Bios, crate::boot::arch::Arch::X64Uefi] {
-        if !can_boot.contains(&arch) {
+        if !programs.has(arch) {
             warnings.push(format!(
-                "no loader for {arch} machines: the image has none, and none is built in (see \"pxego --version\")"
+                "no loader for {arch} machines: the image has none, and none is built in (see \"pxego --version\"); \
+                 give one with --loader"
             ));
         }
     }

@@ -127,6 +127,21 @@ impl Plan {
     pub fn default_entry(&self) -> &Entry {
         self.entries.get(self.default).unwrap_or_else(|| &self.entries[0])
     }
+
+    /// The key that starts the entry at `index` from a menu, where somebody is to choose: 0 is the disk.
+    pub fn key(&self, index: usize) -> Option<char> {
+        let entry = self.entries.get(index).filter(|_| self.is_choice)?;
+        match entry.action {
+            Action::Local => Some('0'),
+            Action::Linux(_) => char::from_digit(u32::try_from(index + 1).ok()?, 10),
+        }
+    }
+
+    /// An entry's title, with its key before it where it has one.
+    pub fn title_with_key(&self, index: usize) -> String {
+        let title = self.entries.get(index).map_or("", |entry| entry.title.as_str());
+        self.key(index).map_or_else(|| title.to_owned(), |key| format!("{key}  {title}"))
+    }
 }
 
 impl Site {

@@ -14,6 +14,10 @@ const IPXE_SCRIPT: &str = "boot.ipxe";
 /// The programs that there are to be loaded first, by architecture; names on our server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FirstPrograms {
+    /// Given by the user: these come before all others.
+    pub given: BTreeMap<Arch, String>,
+    /// Which of them are iPXE, which is not given to an iPXE again.
+    pub given_ipxe: BTreeSet<Arch>,
     /// From the image: PXELINUX, or the image's own shim. These keep Secure Boot.
     pub image: BTreeMap<Arch, String>,
     /// For which of them what the image's program loads next goes on over HTTP, not only over TFTP.
@@ -33,9 +37,18 @@ impl FirstPrograms {
         Self { is_proxy: true, ..self.clone() }
     }
 
-    /// The program for `client`: the image's own, else a built-in one, unless the client is that one already.
+    /// Whether there is one for machines of this kind.
+    pub fn has(&self, arch: Arch) -> bool {
+        [&self.given, &self.image, &self.built_in].iter().any(|programs| programs.contains_key(&arch))
+    }
+
+    /// The program for `client`: the user's, the image's own, else a built-in one, unless the client is that one already.
     fn choose(&self, client: &Client) -> Option<&str> {
         let arch = client.arch?;
+        let is_ipxe = matches!(client.firmware, Firmware::Ipxe { .. });
+        if let Some(given) = self.given.get(&arch).filter(|_| !is_ipxe || !self.given_ipxe.contains(&arch)) {
+            return Some(given);
+        }
         let built_in = || self.built_in.get(&arch).filter(|_| client.may_chainload_ipxe());
         let of_image = self.image.get(&arch).filter(|_| self.can_go_on(arch, client));
         of_image.or_else(built_in).map(String::as_str)
@@ -131,6 +144,8 @@ mod tests {
 
     fn programs() -> FirstPrograms {
         FirstPrograms {
+            given: BTreeMap::new(),
+            given_ipxe: BTreeSet::new(),
             image: BTreeMap::from([
                 (Arch::Bios, "pxelinux.0".to_owned()),
                 (Arch::X64Uefi, "EFI/BOOT/BOOTX64.EFI".to_owned()),
@@ -165,6 +180,38 @@ mod tests {
         let bios = client(Firmware::Pxe, Stage::Rom, Some(Arch::Bios));
         let pxelinux = BootFile::Name("pxelinux.0".to_owned());
         assert_eq!(boot_file(&site(80), &programs.beside_another_server(), &bios), pxelinux);
+    }
+
+    #[test]
+    fn what_the_user_gives_comes_before_all_and_never_twice() {
+        let mut programs = programs();
+        for (arch, name) in [(Arch::Bios, "my.kpxe"), (Arch::X64Uefi, "given/x64/my.efi")] {
+            programs.given.insert(arch, name.to_owned());
+        }
+        programs.given_ipxe.insert(Arch::Bios);
+        // Neither http nor proxyDHCP is asked of it.
+        (programs.speaks_http, programs.knows_proxy) = (BTreeSet::new(), BTreeSet::new());
+        let name = |text: &str| BootFile::Name(text.to_owned());
+        let features = IpxeFeatures::from_option(&[]);
+        let old_ipxe = client(Firmware::Ipxe { features }, Stage::Ipxe, Some(Arch::Bios));
+        for (case, client, expected) in [
+            ("BIOS", client(Firmware::Pxe, Stage::Rom, Some(Arch::Bios)), name("my.kpxe")),
+            ("the same without HTTP", old_ipxe, name("pxelinux.0")),
+            ("UEFI", client(Firmware::Pxe, Stage::Rom, Some(Arch::X64Uefi)), name("given/x64/my.efi")),
+            (
+                "HTTP Boot",
+                client(Firmware::HttpBoot, Stage::Rom, Some(Arch::X64Uefi)),
+                BootFile::Url("http://192.168.100.1/given/x64/my.efi".to_owned()),
+            ),
+            (
+                "another kind of machine",
+                client(Firmware::Pxe, Stage::Rom, Some(Arch::Arm64Uefi)),
+                name("snponly-arm64.efi"),
+            ),
+        ] {
+            assert_eq!(boot_file(&site(80), &programs.beside_another_server(), &client), expected, "{case}");
+        }
+        assert!(programs.has(Arch::X64Uefi) && !programs.has(Arch::Ia32Uefi));
     }
 
     #[test]

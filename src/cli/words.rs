@@ -47,6 +47,12 @@ fn escape(argument: &OsStr) -> String {
     text
 }
 
+/// `ARCH=PATH`.
+pub(super) fn arch_path(text: &str) -> Result<(String, PathBuf), String> {
+    let (arch, file) = text.split_once('=').ok_or("has no \"=\"; write it as x64=FILE")?;
+    Ok((arch.to_owned(), path(file)?))
+}
+
 /// The path that [`escape`] was given.
 pub(super) fn path(text: &str) -> Result<PathBuf, String> {
     let mut bytes = Vec::new();

@@ -9,7 +9,7 @@ pub mod networks;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use crate::image::{Entry, FileData};
+use crate::image::{Absence, Entry, FileData};
 
 /// Bytes we can serve, with a known length.
 #[derive(Clone, Debug)]
@@ -71,6 +71,14 @@ impl Content {
     /// Whether there are no bytes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Why its bytes are not to be had for now; `None` when they are.
+    pub fn absence(&self) -> Option<Absence> {
+        match &self.body {
+            Body::Memory(_) => None,
+            Body::Image(file) => file.source().absence(),
+        }
     }
 
     /// Fills `buffer` from `offset` on; fewer bytes than asked only at the end.
@@ -138,6 +146,8 @@ pub enum Outcome {
     Probe,
     /// There is nothing of that name.
     Missing,
+    /// The medium with the bytes is not there for now; its absence was told.
+    Unavailable,
     /// The client went away, or said why it stopped.
     Aborted(String),
     /// We could not read the source, or refused the request.

@@ -16,8 +16,8 @@ use super::subnet::Subnet;
 impl Server {
     /// DISCOVER: an address held for the client (RFC 2131 §4.3.1). Its `ciaddr` does not count.
     pub(super) fn discover(&mut self, asking: &Asking<'_>) -> Decision {
-        if let Some(reason) = self.silence(asking) {
-            return Ignored::NoBoot(reason).into();
+        if self.is_stranger(asking) {
+            return Ignored::NoBoot(NoBoot::Stranger).into();
         }
         let hold = match asking.client.firmware {
             Firmware::RaspberryPi { .. } => OFFER_HOLD_RASPBERRY_PI,
@@ -32,16 +32,10 @@ impl Server {
         Decision { verdict, commit: None, shape: Some(shape), rung }
     }
 
-    /// Why firmware gets no offer, not even of an address. One that is to boot its disk goes on to that when nobody answers;
-    /// an offer without a boot file would only make it ask for longer.
-    fn silence(&self, asking: &Asking<'_>) -> Option<NoBoot> {
-        if !asking.client.is_netboot() || asking.boot_item().is_some() {
-            return None;
-        }
-        match self.boot_file(asking) {
-            BootFile::None(reason @ (NoBoot::LocalDisk | NoBoot::Stranger)) => Some(reason),
-            _ => None,
-        }
+    /// Whether firmware is left alone: not even an address is for who is not served.
+    fn is_stranger(&self, asking: &Asking<'_>) -> bool {
+        let boot_file = BootFile::None(NoBoot::Stranger);
+        asking.client.is_netboot() && asking.boot_item().is_none() && self.boot_file(asking) == boot_file
     }
 
     /// An address for the client, or why there is none (yet).

@@ -63,6 +63,7 @@ impl Payload {
 /// Answers `request`, whose name means `found`, at `now` seconds since 1970.
 pub fn respond(request: &Request, found: Found, now: u64) -> Answer {
     match found {
+        Found::Content(content) if content.absence().is_some() => absent(request, &content, now),
         Found::Content(content) => of_content(request, content, now),
         Found::Directory(entries) => {
             let page = listing::page(&request.target.name, &entries);
@@ -101,6 +102,13 @@ pub fn unavailable(status: u16, sentence: &str, now: u64) -> Answer {
         keep_alive: false,
         role: None,
     }
+}
+
+/// The medium was taken away: the client is to come back.
+fn absent(request: &Request, content: &Content, now: u64) -> Answer {
+    let sentence = content.absence().map(|absence| format!("{absence}\n")).unwrap_or_default();
+    let head = Head::new(503, now, sentence.len() as u64).field("Content-Type", "text/plain");
+    answer(request, head.field("Retry-After", "5"), Payload::Text(sentence), Some(content.role))
 }
 
 fn plain(request: &Request, status: u16, sentence: &str, now: u64) -> Answer {

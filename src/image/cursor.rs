@@ -37,6 +37,11 @@ pub(super) fn le32(bytes: &[u8], at: usize) -> Option<u32> {
     part(bytes, at, 4)?.try_into().ok().map(u32::from_le_bytes)
 }
 
+/// Eight bytes, least significant first.
+pub(super) fn le64(bytes: &[u8], at: usize) -> Option<u64> {
+    part(bytes, at, 8)?.try_into().ok().map(u64::from_le_bytes)
+}
+
 /// Where sector `block` starts, in bytes.
 pub(super) fn offset_of(block: u32) -> u64 {
     u64::from(block).saturating_mul(SECTOR)

@@ -133,6 +133,9 @@ pub enum Problem {
     NotDirectory,
     /// A file of several extents whose last one is missing; served as far as it goes.
     Unfinished,
+    /// A file whose chain of clusters is shorter than it, leads out of the file system or is in absurdly many pieces;
+    /// left out.
+    Chain,
     /// A file in more pieces than any tool writes; left out.
     Scattered,
     /// A file stored in interleaved pieces (ECMA-119 §6.4.3), which nobody writes; left out.
@@ -162,6 +165,7 @@ impl fmt::Display for Warning {
             Problem::Depth => "directories are nested too deep; the deepest are left out",
             Problem::NotDirectory => "the directory has no records; shown as empty",
             Problem::Unfinished => "the last part of the file is missing",
+            Problem::Chain => "the file's chain of clusters is broken; left out",
             Problem::Scattered => "the file is in more pieces than any tool writes; left out",
             Problem::Interleaved => "the file is interleaved, which is not read; left out",
             Problem::Continuation => "a damaged Rock Ridge continuation area is ignored",

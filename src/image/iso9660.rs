@@ -114,7 +114,7 @@ pub(super) fn long_date(date: &[u8]) -> u32 {
 }
 
 /// Seconds since 1970 of a date; `None` before that, after 2106, and when there is no such date.
-fn seconds(year: u32, clock: [u8; 5], zone: u8) -> Option<u32> {
+pub(super) fn seconds(year: u32, clock: [u8; 5], zone: u8) -> Option<u32> {
     let [month, day, hour, minute, second] = clock.map(i64::from);
     if !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
         return None;

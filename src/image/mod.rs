@@ -5,14 +5,19 @@
 #![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)]
 
 mod cursor;
+pub mod el_torito;
 mod error;
+mod fat;
+mod fingerprint;
 mod folder;
 mod foreign;
 mod index;
+mod indexed;
 mod iso9660;
 mod joliet;
 mod limits;
 mod links;
+mod partition;
 mod read_at;
 mod rock_ridge;
 #[cfg(test)]
@@ -23,8 +28,10 @@ mod volume;
 mod walk;
 
 pub use error::{Foreign, ImageError, Problem, Warning};
+pub use fat::FatImage;
+pub use fingerprint::{Difference, Fingerprint};
 pub use folder::FolderTree;
-pub use read_at::{Extent, FileData, FileReader, ImageFile, ReadAt};
+pub use read_at::{Absence, Extent, FileData, FileReader, ImageFile, ReadAt};
 pub use tree::IsoImage;
 pub use union::UnionTree;
 
@@ -59,6 +66,15 @@ pub struct Entry {
     pub modified: u64,
 }
 
+/// A part of an image that firmware boots from the medium itself: a FAT file system, as UEFI wants it.
+#[derive(Clone, Debug)]
+pub struct BootImage {
+    /// Where it is, for people, such as `El Torito entry 2`.
+    pub origin: String,
+    /// Its bytes; more than it has when its length is not told.
+    pub data: FileData,
+}
+
 /// A read-only tree of files.
 ///
 /// Paths have no leading, trailing or doubled `/` and no `.` or `..`; the empty path is the root. Symbolic links are
@@ -72,6 +88,11 @@ pub trait FileTree: Send + Sync {
 
     /// The entries of the directory at `path`, sorted by name.
     fn list(&self, path: &[u8]) -> Option<Vec<Entry>>;
+
+    /// What UEFI firmware would boot from the medium, in its order; none for a tree that is not a medium.
+    fn boot_images(&self) -> Vec<BootImage> {
+        Vec::new()
+    }
 
     /// The file at `path`, if one is there.
     fn file(&self, path: &[u8]) -> Option<File> {

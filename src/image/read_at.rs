@@ -6,6 +6,7 @@ use std::io::{self, Seek};
 use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 /// Bytes that can be read at any offset: an image file, or a buffer in a test.
 pub trait ReadAt: Send + Sync {
@@ -24,6 +25,14 @@ pub trait ReadAt: Send + Sync {
     fn as_file(&self) -> Option<&fs::File> {
         None
     }
+
+    /// Why there is nothing to be had for now; `None` when there is.
+    fn absence(&self) -> Option<Absence> {
+        None
+    }
+
+    /// Takes note that a read through [`ReadAt::as_file`] failed.
+    fn note_failure(&self) {}
 
     /// Fills `buffer` from `offset` on.
     ///
@@ -59,12 +68,34 @@ impl ReadAt for Vec<u8> {
     }
 }
 
+/// Why the bytes of an image are not to be had for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Absence {
+    /// The stick, disc or disk that it is on was taken away.
+    Gone,
+    /// There is another one in its place.
+    Replaced,
+}
+
+impl fmt::Display for Absence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gone => "the medium with the image was taken away; it is waited for",
+            Self::Replaced => "another medium is in the place of the one with the image, which is waited for",
+        })
+    }
+}
+
 /// An image file on a disk or stick, open for reading.
+///
+/// A stick can be pulled. Whoever watches over it tells with [`ImageFile::set_absence`]; whoever reads tells when that fails.
 #[derive(Debug)]
 pub struct ImageFile {
     file: fs::File,
     path: PathBuf,
     len: u64,
+    absence: AtomicU8,
+    has_failed: AtomicBool,
 }
 
 impl ImageFile {
@@ -84,12 +115,28 @@ impl ImageFile {
         let mut file = fs::File::open(path)?;
         // Drives have no length in stat(2).
         let len = file.seek(io::SeekFrom::End(0))?;
-        Ok(Self { file, path: path.to_owned(), len })
+        let (absence, has_failed) = (AtomicU8::new(0), AtomicBool::new(false));
+        Ok(Self { file, path: path.to_owned(), len, absence, has_failed })
     }
 
     /// The path it was opened by.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Takes note that there is nothing to be had from now on, or that there is again.
+    pub fn set_absence(&self, absence: Option<Absence>) {
+        let number = match absence {
+            None => 0,
+            Some(Absence::Gone) => 1,
+            Some(Absence::Replaced) => 2,
+        };
+        self.absence.store(number, Ordering::Release);
+    }
+
+    /// Whether a read failed since the last call.
+    pub fn take_failure(&self) -> bool {
+        self.has_failed.swap(false, Ordering::AcqRel)
     }
 }
 
@@ -99,11 +146,33 @@ impl ReadAt for ImageFile {
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.file.read_at(buffer, offset)
+        let result = self.file.read_at(buffer, offset);
+        // A drive that is gone has no bytes any more.
+        let has_failed = match &result {
+            Ok(0) => !buffer.is_empty() && offset < self.len,
+            Ok(_) => false,
+            Err(error) => error.kind() != io::ErrorKind::Interrupted,
+        };
+        if has_failed {
+            self.note_failure();
+        }
+        result
     }
 
     fn as_file(&self) -> Option<&fs::File> {
         Some(&self.file)
+    }
+
+    fn absence(&self) -> Option<Absence> {
+        match self.absence.load(Ordering::Acquire) {
+            1 => Some(Absence::Gone),
+            2 => Some(Absence::Replaced),
+            _ => None,
+        }
+    }
+
+    fn note_failure(&self) {
+        self.has_failed.store(true, Ordering::Release);
     }
 }
 
@@ -164,6 +233,30 @@ impl FileData {
             }
         }
         None
+    }
+
+    /// `len` bytes of the file from `offset` on, as a file of its own; `None` when it ends before them.
+    pub fn part(&self, offset: u64, len: u64) -> Option<Self> {
+        let mut extents = Vec::new();
+        self.locate(offset, len, &mut extents)?;
+        Some(Self::new(Arc::clone(&self.source), extents))
+    }
+
+    /// Where `len` bytes from `offset` on lie in the source, added to `extents`; pieces that touch become one. `None`
+    /// when the file ends before them.
+    pub(super) fn locate(&self, offset: u64, len: u64, extents: &mut Vec<Extent>) -> Option<()> {
+        let (mut at, mut left) = (offset, len);
+        while left > 0 {
+            let found = self.extent_at(at)?;
+            let piece = Extent { offset: found.offset, len: found.len.min(left) };
+            match extents.last_mut().filter(|last| last.offset.checked_add(last.len) == Some(piece.offset)) {
+                Some(last) => last.len = last.len.checked_add(piece.len)?,
+                None => extents.push(piece),
+            }
+            at = at.checked_add(piece.len)?;
+            left = left.saturating_sub(piece.len);
+        }
+        Some(())
     }
 
     /// Fills `buffer` with the bytes from `offset` on and returns how many there were: fewer than asked only at the

@@ -1,18 +1,15 @@
 //! An open ISO 9660 image.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
 use super::cursor::offset_of;
+use super::el_torito::{self, BootEntry, CatalogError, Platform};
 use super::error::{ImageError, Problem, Warning};
-use super::index::{Id, Index, Kind, ROOT};
+use super::indexed::Indexed;
 use super::volume::Volume;
 use super::walk::{Walked, walk};
-use super::{Entry, Extent, File, FileData, FileTree, Node, ReadAt, limits, links};
-
-/// How many directories a path may mean when case is ignored and there are several spellings.
-const SPELLINGS: usize = 16;
+use super::{BootImage, Entry, FileData, FileTree, Node, ReadAt, limits, links, partition};
 
 /// An ISO 9660 image: an index of all its files, held in memory, and the source of their bytes.
 ///
@@ -25,8 +22,7 @@ const SPELLINGS: usize = 16;
 /// Never panics on any input, and reads no more than a small multiple of what the directories hold: see
 /// `tests/fuzz/checks/iso.rs`.
 pub struct IsoImage {
-    source: Arc<dyn ReadAt>,
-    index: Index,
+    files: Indexed,
     volume_id: String,
     boot_catalog: Option<u64>,
     entry_count: usize,
@@ -64,8 +60,7 @@ impl IsoImage {
             warnings.add(Problem::Padding(missing), Vec::new);
         }
         Ok(Self {
-            source,
-            index,
+            files: Indexed { source, index },
             volume_id: volume.id,
             boot_catalog: volume.boot_catalog.map(offset_of),
             entry_count,
@@ -80,12 +75,12 @@ impl IsoImage {
 
     /// Length of the image file in bytes.
     pub fn len(&self) -> u64 {
-        self.source.len()
+        self.files.source.len()
     }
 
     /// Whether the image file has no bytes: never, or it would not be open.
     pub fn is_empty(&self) -> bool {
-        self.source.is_empty()
+        self.files.source.is_empty()
     }
 
     /// How many files, directories and links that lead somewhere there are, without the root.
@@ -103,110 +98,49 @@ impl IsoImage {
         self.boot_catalog
     }
 
+    /// What firmware would boot from the image: the entries of its El Torito catalogue; none when it has no catalogue.
+    ///
+    /// # Errors
+    /// When the catalogue is one that no firmware boots.
+    pub fn boot_entries(&self) -> Result<Vec<BootEntry>, CatalogError> {
+        self.boot_catalog
+            .map_or_else(|| Ok(Vec::new()), |at| el_torito::read_catalog(self.files.source.as_ref(), at))
+    }
+
     /// Calls `visit` with the path and entry of everything on the image, each directory before what is in it.
     /// Links to directories are shown and not entered.
-    pub fn walk(&self, mut visit: impl FnMut(&[u8], &Entry)) {
-        // Their paths are made when their turn comes: all at once they can be longer than the image.
-        let mut directories = vec![ROOT];
-        while let Some(directory) = directories.pop() {
-            let (first, path) = (directories.len(), self.index.path(directory));
-            for (id, entry) in self.entries(directory) {
-                let mut path = path.clone();
-                if !path.is_empty() {
-                    path.push(b'/');
-                }
-                path.extend_from_slice(&entry.name);
-                visit(&path, &entry);
-                if matches!(self.index.node(id).map(|node| node.kind), Some(Kind::Directory { .. })) {
-                    directories.push(id);
-                }
-            }
-            // The last one is taken first.
-            directories.get_mut(first..).unwrap_or_default().reverse();
-        }
-    }
-
-    /// The entries of a directory with their nodes, in the order of the index.
-    fn entries(&self, directory: Id) -> impl Iterator<Item = (Id, Entry)> {
-        let (first, children) = self.index.children(directory);
-        (first..).zip(children).filter_map(|(id, child)| {
-            let node = self.index.node(self.index.follow(id)?)?;
-            let entry = Entry {
-                name: self.index.name(child).to_vec(),
-                is_directory: matches!(node.kind, Kind::Directory { .. }),
-                len: self.index.len(node),
-                modified: u64::from(node.modified),
-            };
-            Some((id, entry))
-        })
-    }
-
-    /// The node at `path`, links followed.
-    fn resolve(&self, path: &[u8]) -> Option<Id> {
-        let mut at = ROOT;
-        for name in components(path) {
-            at = self.index.follow(self.index.child(at, name)?)?;
-        }
-        Some(at)
-    }
-
-    /// The node at `path` in any spelling, the exact one first. Where several directories differ in case only, all
-    /// are looked into.
-    fn resolve_any_case(&self, path: &[u8]) -> Option<Id> {
-        if let Some(exact) = self.resolve(path) {
-            return Some(exact);
-        }
-        let mut level = vec![ROOT];
-        for name in components(path) {
-            let mut next = Vec::new();
-            let mut seen = HashSet::new();
-            for directory in level {
-                let exact = self.index.child(directory, name);
-                let ids = exact.into_iter().chain(self.index.children_any_case(directory, name));
-                for id in ids.filter_map(|id| self.index.follow(id)).take(SPELLINGS) {
-                    if next.len() < SPELLINGS && seen.insert(id) {
-                        next.push(id);
-                    }
-                }
-            }
-            level = next;
-        }
-        level.first().copied()
-    }
-
-    /// What others see of a node.
-    fn to_node(&self, id: Id) -> Option<Node> {
-        let node = self.index.node(id)?;
-        let data = match node.kind {
-            Kind::Directory { .. } => return Some(Node::Directory),
-            Kind::File { block, len } => {
-                let extent = Extent { offset: offset_of(block), len: u64::from(len) };
-                FileData::new(Arc::clone(&self.source), [extent])
-            }
-            Kind::Long { first, count } => {
-                FileData::new(Arc::clone(&self.source), self.index.extents_of(first, count))
-            }
-            _ => return None,
-        };
-        Some(Node::File(File { data, modified: u64::from(node.modified) }))
+    pub fn walk(&self, visit: impl FnMut(&[u8], &Entry)) {
+        self.files.walk(visit);
     }
 }
 
 impl FileTree for IsoImage {
     fn find(&self, path: &[u8]) -> Option<Node> {
-        self.to_node(self.resolve(path)?)
+        self.files.find(path)
     }
 
     fn find_any_case(&self, path: &[u8]) -> Option<Node> {
-        self.to_node(self.resolve_any_case(path)?)
+        self.files.find_any_case(path)
     }
 
     fn list(&self, path: &[u8]) -> Option<Vec<Entry>> {
-        let directory = self.resolve(path)?;
-        let Kind::Directory { .. } = self.index.node(directory)?.kind else { return None };
-        let mut entries: Vec<Entry> = self.entries(directory).map(|(_, entry)| entry).collect();
-        entries.sort_unstable_by(|left, right| left.name.cmp(&right.name));
-        Some(entries)
+        self.files.list(path)
+    }
+
+    /// The entries for UEFI of the El Torito catalogue, then the EFI system partitions.
+    fn boot_images(&self) -> Vec<BootImage> {
+        let source = &self.files.source;
+        let entries = self.boot_entries().unwrap_or_default();
+        let is_efi = |entry: &BootEntry| entry.is_bootable && entry.platform == Platform::Uefi;
+        let of_catalog =
+            (1..).zip(entries).filter(|(_, entry)| is_efi(entry)).filter_map(|(number, entry)| {
+                Some((format!("El Torito entry {number}"), el_torito::extent(&entry, source.len())?))
+            });
+        let partitions = partition::efi_system(source.as_ref()).into_iter();
+        let partitions =
+            partitions.map(|extent| (format!("EFI partition at byte {}", extent.offset), extent));
+        let image = |(origin, extent)| BootImage { origin, data: FileData::new(source.clone(), [extent]) };
+        of_catalog.chain(partitions).map(image).collect()
     }
 }
 
@@ -218,9 +152,4 @@ impl fmt::Debug for IsoImage {
             .field("entry_count", &self.entry_count)
             .finish_non_exhaustive()
     }
-}
-
-/// The names in a path; none for the root.
-fn components(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    path.split(|byte| *byte == b'/').skip(usize::from(path.is_empty()))
 }

@@ -6,18 +6,23 @@
 //! The families are rows of one table, [`family::FAMILIES`]; a later family is one more row.
 #![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod checksum;
 pub mod embedded;
 pub mod entry;
 pub mod family;
 mod identity;
+pub mod implanted;
 mod loaders;
 mod paths;
 mod recognise;
 #[cfg(test)]
 mod tests;
 pub mod treeinfo;
+pub mod verify;
 
 pub use entry::{AnswerKind, Entry, EntryKind, Menu};
 pub use family::Family;
-pub use loaders::{BiosLoader, BiosSource, Loaders, UefiArch, UefiKind, UefiLoader, find_loaders};
+pub use loaders::{
+    BiosLoader, BiosSource, Loaders, Signature, UefiArch, UefiKind, UefiLoader, find_loaders, pe,
+};
 pub use recognise::{GrubVerb, Media, Medium, NotInstallable, grub_verb, recognise};

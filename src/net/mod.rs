@@ -8,6 +8,7 @@ mod epoll;
 pub mod http;
 pub mod iface;
 pub mod invocation;
+pub mod medium;
 mod netlink;
 mod packet_filter;
 mod port_owner;

@@ -83,6 +83,41 @@ pub(super) fn read_cached(file: BorrowedFd<'_>, buffer: &mut [u8], offset: u64) 
     })
 }
 
+/// Makes `descriptor` another name for the open file behind `by` (dup3(2)). What the kernel is doing with the old one it
+/// brings to an end; whatever uses the number afterwards has the new one.
+pub(super) fn replace(descriptor: BorrowedFd<'_>, by: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: both descriptors are open; whoever owns the number still owns a file by it afterwards.
+    let result = unsafe { libc::dup3(by.as_raw_fd(), descriptor.as_raw_fd(), libc::O_CLOEXEC) };
+    check(result as isize).map(|_| ())
+}
+
+/// Tells the kernel how a part of `file` will be used (posix_fadvise(2)); a length of 0 is the whole file. Nothing depends on
+/// that it listens.
+pub(super) fn advise(file: BorrowedFd<'_>, offset: u64, len: u64, advice: libc::c_int) {
+    let (Ok(offset), Ok(len)) = (libc::off64_t::try_from(offset), libc::off64_t::try_from(len)) else {
+        return;
+    };
+    // SAFETY: the descriptor is open for the call, which takes nothing but numbers.
+    unsafe { libc::posix_fadvise64(file.as_raw_fd(), offset, len, advice) };
+}
+
+/// Lets this thread have what nobody else wants: of the processors (sched(7), `SCHED_IDLE`) and of the disks
+/// (ioprio_set(2), `IOPRIO_CLASS_IDLE`).
+pub(super) fn be_idle() -> io::Result<()> {
+    // `IOPRIO_WHO_PROCESS`, `IOPRIO_CLASS_IDLE` and `IOPRIO_CLASS_SHIFT` of `linux/ioprio.h`.
+    const WHO_PROCESS: libc::c_int = 1;
+    const IDLE_CLASS: libc::c_int = 3 << 13;
+    // SAFETY: `sched_param` is integers, for which all zeros is a value.
+    let parameters: libc::sched_param = unsafe { std::mem::zeroed() };
+    // By its number: musl's own function refuses everything (`src/sched/sched_setscheduler.c`).
+    // SAFETY: 0 is this thread; the kernel reads one initialised `sched_param`.
+    let scheduled =
+        unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, libc::SCHED_IDLE, &raw const parameters) };
+    check(scheduled as isize)?;
+    // SAFETY: the call takes nothing but numbers; 0 is this thread.
+    check(unsafe { libc::syscall(libc::SYS_ioprio_set, WHO_PROCESS, 0, IDLE_CLASS) } as isize).map(|_| ())
+}
+
 /// The next connection to a listener, which does not make its callers wait, as this does not either; `None` for a peer
 /// that is not at an IPv4 address. Other than with `std` that is one system call (accept4(2)).
 pub(super) fn accept(listener: BorrowedFd<'_>) -> io::Result<Option<(TcpStream, SocketAddrV4)>> {

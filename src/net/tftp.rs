@@ -235,6 +235,10 @@ impl<'a> Server<'a> {
         }
         let request = Request { name: &wish.name, peer: *peer.ip(), protocol: Protocol::Tftp, serial: None };
         match self.library.find(&request) {
+            Found::Content(content) if content.absence().is_some() => {
+                let text = content.absence().map(|absence| absence.to_string()).unwrap_or_default();
+                self.refuse(peer, &wish.name, ErrorCode::Undefined, &text, Outcome::Unavailable);
+            }
             Found::Content(content) => self.begin((wish, request_len), content, peer, now),
             Found::Directory(_) | Found::Missing => {
                 let text = format!("{} is not here", String::from_utf8_lossy(&wish.name));

@@ -2,11 +2,13 @@
 
 use std::io::{self, BufReader, Read};
 
+use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::MultiGzDecoder;
 use lzma_rust2::{LzmaReader, XzReader};
 use ruzstd::decoding::StreamingDecoder;
 
-use super::PackageError;
+use super::{Limits, PackageError};
+use crate::image::FileData;
 
 /// Memory for an xz or lzma dictionary, in KiB. `xz -9` wants 65 MiB; rpmbuild's default wants 9.
 const XZ_MEMORY_KIB: u32 = 80 << 10;
@@ -27,7 +29,7 @@ pub(super) enum Compression {
     Lzma,
     /// `zstd`, Fedora 31 and EL9 on.
     Zstd,
-    /// `bzip2`, which is named only so that the error can.
+    /// `bzip2`, EL5's larger packages and old Debian ones.
     Bzip2,
 }
 
@@ -38,6 +40,16 @@ const NAMES: [(&str, Compression); 5] = [
     ("lzma", Compression::Lzma),
     ("zstd", Compression::Zstd),
     ("bzip2", Compression::Bzip2),
+];
+
+/// How the names of a Debian package's members end, and what that means.
+const SUFFIXES: [(&str, Compression); 6] = [
+    ("", Compression::None),
+    (".gz", Compression::Gzip),
+    (".xz", Compression::Xz),
+    (".zst", Compression::Zstd),
+    (".bz2", Compression::Bzip2),
+    (".lzma", Compression::Lzma),
 ];
 
 /// How packed bytes begin. The `.lzma` format has no magic: `5d 00 00` is what every encoder in use writes for the
@@ -78,6 +90,23 @@ impl Compression {
         }
     }
 
+    /// Chooses by the end of a Debian member's name, such as `.xz`, and by its first bytes, which have to agree (dpkg
+    /// `lib/dpkg/compress.c`).
+    pub(super) fn of_suffix(suffix: &str, payload: &[u8]) -> Result<Self, PackageError> {
+        let Some((_, says)) = SUFFIXES.iter().find(|(known, _)| *known == suffix) else {
+            return Err(PackageError::Compression(format!("the payload is packed as \"{suffix}\"")));
+        };
+        let found = MAGICS.iter().find(|(magic, _)| payload.starts_with(magic)).map(|(_, found)| *found);
+        // An .lzma stream may begin otherwise, and a tar archive begins with any name.
+        if found == Some(*says) || matches!(says, Self::Lzma | Self::None) {
+            return Ok(*says);
+        }
+        Err(PackageError::Compression(format!(
+            "the package says its payload is packed as \"{suffix}\", but it begins{}",
+            hex(payload)
+        )))
+    }
+
     /// The unpacked bytes of `packed`, as a stream.
     pub(super) fn unpack<'a>(
         self,
@@ -95,10 +124,33 @@ impl Compression {
                     .map_err(|error| PackageError::Payload(io::Error::other(error)))
                     .map(Checked::new)?,
             ),
-            Self::Bzip2 => {
-                return Err(PackageError::Compression("the payload is packed with bzip2".to_owned()));
-            }
+            Self::Bzip2 => Box::new(MultiBzDecoder::new(packed)),
         })
+    }
+}
+
+/// The payload as a stream, as far as it can be worth reading: packed bytes may be many and unpack to nothing.
+pub(super) struct Packed<'a> {
+    data: &'a FileData,
+    position: u64,
+    left: u64,
+}
+
+impl<'a> Packed<'a> {
+    /// The bytes of `data` from `position` on.
+    pub(super) fn new(data: &'a FileData, position: u64, limits: Limits) -> Self {
+        Self { data, position, left: limits.payload_bytes }
+    }
+}
+
+impl Read for Packed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.data.read_at(buffer, self.position)?;
+        self.position = self.position.saturating_add(count as u64);
+        self.left = self.left.checked_sub(count as u64).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::FileTooLarge, "more packed bytes than may be unpacked")
+        })?;
+        Ok(count)
     }
 }
 

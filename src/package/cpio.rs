@@ -45,13 +45,14 @@ impl<R: Read> Read for Budget<R> {
     }
 }
 
-/// Reads `archive` to its end and keeps the wanted regular files.
+/// Reads `archive` and keeps the wanted regular files. Stops as soon as there are `enough` of them.
 ///
-/// Names lose their leading `./` or `/` before `wanted` sees them. What follows the archive's trailer is read too, so
+/// Names lose their leading `./` or `/` before `wanted` sees them. Without that number all is read. What follows the archive's trailer is read too, so
 /// that the decompressor gets to compare its checksum.
 pub(super) fn extract(
     archive: impl Read,
     wanted: &dyn Fn(&str) -> bool,
+    enough: Option<usize>,
     limits: Limits,
 ) -> Result<BTreeMap<String, Vec<u8>>, PackageError> {
     let left = Rc::new(Cell::new(0));
@@ -59,6 +60,9 @@ pub(super) fn extract(
     let mut source = Budget { inner: archive, left: Rc::clone(&left) };
     let mut kept = Kept { limits, files: BTreeMap::new(), links: BTreeMap::new(), total: 0 };
     for _ in 0..MAX_ENTRIES {
+        if enough.is_some_and(|enough| kept.is_complete(enough)) {
+            return Ok(kept.files);
+        }
         left.set(MAX_HEAD);
         let entry = NewcReader::new(&mut source).map_err(PackageError::Payload)?;
         whole = spend(whole, MAX_HEAD.saturating_sub(left.get()), limits)?;
@@ -96,6 +100,11 @@ struct Kept {
 }
 
 impl Kept {
+    /// Whether there are `enough` files, with their bytes: those of hard links come late.
+    fn is_complete(&self, enough: usize) -> bool {
+        self.files.len() >= enough && self.links.is_empty()
+    }
+
     /// Under which names the contents of this entry are wanted.
     fn names(&mut self, head: &NewcEntry, wanted: &dyn Fn(&str) -> bool) -> Vec<String> {
         if head.mode() & TYPE_MASK != REGULAR {

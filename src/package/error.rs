@@ -13,6 +13,11 @@ pub enum PackageError {
         /// Its first four bytes.
         found: [u8; 4],
     },
+    /// It does not begin as a Debian package does.
+    NotDeb {
+        /// Its first eight bytes.
+        found: [u8; 8],
+    },
     /// Its headers contradict themselves, or end early.
     Malformed {
         /// What is wrong.
@@ -22,7 +27,7 @@ pub enum PackageError {
     },
     /// The payload is packed in a way that is not supported; the text names it.
     Compression(String),
-    /// The payload is not a cpio archive; the text is the format it names.
+    /// The package or its payload is of another format than we know; the text is the one it names.
     Format(String),
     /// The payload is damaged: what the decompressor or the archive reader said.
     Payload(io::Error),
@@ -51,11 +56,16 @@ impl fmt::Display for PackageError {
             Self::NotRpm { found } => {
                 write!(f, "not an RPM package: it begins with {found:02x?} instead of [ed, ab, ee, db]")
             }
+            Self::NotDeb { found } => {
+                write!(f, "not a Debian package: it begins with {found:02x?} instead of \"!<arch>\"")
+            }
             Self::Malformed { what, offset } => write!(f, "damaged package: {what} (at byte {offset})"),
             Self::Compression(what) => {
-                write!(f, "{what}; pxego unpacks gzip, xz, lzma, zstd and plain payloads")
+                write!(f, "{what}; pxego unpacks gzip, bzip2, xz, lzma, zstd and plain payloads")
             }
-            Self::Format(format) => write!(f, "the payload is in the format \"{format}\", not cpio"),
+            Self::Format(format) => {
+                write!(f, "the package is in the format \"{format}\", which is not known")
+            }
             Self::Payload(error) => write!(f, "damaged payload: {error}"),
             Self::TooLarge { what, limit } => write!(f, "{what} is larger than the limit of {limit} bytes"),
             Self::Missing(what) => write!(f, "there is no {what}"),

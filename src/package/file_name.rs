@@ -1,8 +1,8 @@
-//! What the file name of an RPM tells, without opening it.
+//! What the file name of a package tells, without opening it.
 
 use std::cmp::Ordering;
 
-/// The parts of `name-version-release.arch.rpm`.
+/// The parts of `name-version-release.arch.rpm`, or of `name_version-release_arch.deb`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileName<'a> {
     /// The package, such as `syslinux-tftpboot`.
@@ -18,11 +18,23 @@ pub struct FileName<'a> {
 impl<'a> FileName<'a> {
     /// Takes a file name apart; `None` when it is not one of a package.
     pub fn parse(file: &'a str) -> Option<Self> {
+        if let Some(stem) = file.strip_suffix(".deb") {
+            return Self::parse_deb(stem);
+        }
         let (rest, arch) = file.strip_suffix(".rpm")?.rsplit_once('.')?;
         let (rest, release) = rest.rsplit_once('-')?;
         let (name, version) = rest.rsplit_once('-')?;
         let parts = [name, version, release, arch];
         parts.iter().all(|part| !part.is_empty()).then_some(Self { name, version, release, arch })
+    }
+
+    /// A native Debian package has a version without a release (deb-version(7)); an epoch is not in the name.
+    fn parse_deb(stem: &'a str) -> Option<Self> {
+        let (rest, arch) = stem.rsplit_once('_')?;
+        let (name, version) = rest.split_once('_')?;
+        let (version, release) = version.rsplit_once('-').unwrap_or((version, ""));
+        let is_whole = [name, version, arch].iter().all(|part| !part.is_empty());
+        is_whole.then_some(Self { name, version, release, arch })
     }
 
     /// Which of two builds is the newer, by version and then release.
@@ -87,6 +99,12 @@ mod tests {
                 Some(("centos-release", "7", "9.2009.0.el7.centos", "x86_64")),
             ),
             ("syslinux-6.04.noarch.rpm", None),
+            (
+                "pxelinux_6.04~git20190206.bf6db5b4+dfsg1-3_all.deb",
+                Some(("pxelinux", "6.04~git20190206.bf6db5b4+dfsg1", "3", "all")),
+            ),
+            ("shim-signed_1.44_amd64.deb", Some(("shim-signed", "1.44", "", "amd64"))),
+            ("pxelinux_6.04.deb", None),
             ("TRANS.TBL", None),
             ("--.x.rpm", None),
         ];

@@ -3,25 +3,49 @@
 //! An image often holds what its own menus do not use: `pxelinux.0` lies in an RPM beside thousands of others. It is
 //! read where it is, through the decompressor, and only the wanted files are ever in memory.
 //!
-//! Supported: RPM 3 and 4 with a cpio payload that is plain, gzip, xz, lzma or zstd. Left out on purpose: bzip2 (no
-//! release that we boot packs its loaders with it), delta RPMs, files of 4 GiB and more, signatures (the image is
-//! verified as a whole).
+//! Supported: RPM 3 and 4 with a cpio payload, and Debian packages; plain, gzip, bzip2, xz, lzma or zstd. Left out on
+//! purpose: delta RPMs, files of 4 GiB and more, signatures (the image is verified as a whole).
 //!
-//! Never panics on any input: see `tests/fuzz/checks/rpm.rs`.
+//! Never panics on any input: see `tests/fuzz/checks/rpm.rs` and `deb.rs`.
 #![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)]
 
+mod ar;
 mod compression;
 mod cpio;
+pub mod deb;
 mod error;
 mod file_name;
 pub mod rpm;
+mod sums;
+mod tar;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
+use crate::image::FileData;
+
 pub use error::PackageError;
 pub use file_name::FileName;
+
+/// Unpacks the wanted files of a package; `path` tells by its end of which kind it is.
+///
+/// # Errors
+/// As [`rpm::Package`] and [`deb::Package`].
+pub fn extract(
+    path: &str,
+    data: &FileData,
+    wanted: &dyn Fn(&str) -> bool,
+    limits: Limits,
+) -> Result<BTreeMap<String, Vec<u8>>, PackageError> {
+    if path.ends_with(".deb") {
+        deb::Package::open(data)?.extract(wanted, limits)
+    } else {
+        rpm::Package::open(data)?.extract(wanted, limits)
+    }
+}
 
 /// How much may come out of one package. Passing a limit is an error, never a short result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,9 +8,10 @@
 //! the payload tags say.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufReader, Read};
+use std::io::BufReader;
 
-use super::compression::Compression;
+use super::compression::{Compression, Packed};
+use super::sums::{self, Sum};
 use super::{Limits, PackageError, cpio};
 use crate::image::FileData;
 
@@ -36,10 +37,27 @@ const MAX_TEXT: usize = 256;
 const TYPE_STRING: u32 = 6;
 const TYPE_I18N_STRING: u32 = 9;
 
+/// Types of lists: of numbers, most significant byte first, and of strings, each ended by NUL.
+const TYPE_INT16: u32 = 3;
+const TYPE_INT32: u32 = 4;
+const TYPE_STRING_ARRAY: u32 = 8;
+
+/// What the first four bits of a regular file's mode are (stat(2)).
+const REGULAR: u8 = 0o10;
+
+/// Most files whose names are looked at, and what these may take in bytes. The kernel's headers have 20,000 in 600 KB.
+const MAX_FILES: usize = 200_000;
+const MAX_LIST: usize = 16 << 20;
+
 const TAG_NAME: u32 = 1000;
 const TAG_VERSION: u32 = 1001;
 const TAG_RELEASE: u32 = 1002;
 const TAG_ARCH: u32 = 1022;
+const TAG_FILE_MODES: u32 = 1030;
+const TAG_FILE_DIGESTS: u32 = 1035;
+const TAG_DIRECTORY_INDEXES: u32 = 1116;
+const TAG_BASE_NAMES: u32 = 1117;
+const TAG_DIRECTORY_NAMES: u32 = 1118;
 const TAG_PAYLOAD_FORMAT: u32 = 1124;
 const TAG_PAYLOAD_COMPRESSOR: u32 = 1125;
 
@@ -56,6 +74,7 @@ pub struct Package {
     pub arch: String,
     format: Option<String>,
     compressor: Option<String>,
+    header: Header,
     data: FileData,
     payload: u64,
 }
@@ -88,6 +107,7 @@ impl Package {
             compressor: text(TAG_PAYLOAD_COMPRESSOR)?,
             data: data.clone(),
             payload: header.end,
+            header,
         })
     }
 
@@ -96,10 +116,35 @@ impl Package {
         format!("{}-{}-{}.{}", self.name, self.version, self.release, self.arch)
     }
 
+    /// The wanted regular files that the header lists, with their checksums; `None` when it lists none, as RPM 3 did not,
+    /// or one of them has a checksum of another kind.
+    fn sums(&self, wanted: &dyn Fn(&str) -> bool) -> Option<BTreeMap<String, Sum>> {
+        let strings = |tag| self.header.bytes(&self.data, tag, TYPE_STRING_ARRAY);
+        let (names, directories) = (strings(TAG_BASE_NAMES)?, strings(TAG_DIRECTORY_NAMES)?);
+        let indexes = self.header.bytes(&self.data, TAG_DIRECTORY_INDEXES, TYPE_INT32)?;
+        let modes = self.header.bytes(&self.data, TAG_FILE_MODES, TYPE_INT16)?;
+        let digests = strings(TAG_FILE_DIGESTS)?;
+        let directories: Vec<&[u8]> = directories.split(|byte| *byte == 0).collect();
+        let numbers = indexes.chunks_exact(4).zip(modes.chunks_exact(2));
+        let texts = names.split(|byte| *byte == 0).zip(digests.split(|byte| *byte == 0));
+        let mut sums = BTreeMap::new();
+        for ((name, digest), (index, mode)) in texts.zip(numbers) {
+            let is_regular = mode.first().is_some_and(|high| high >> 4 == REGULAR);
+            let directory = directories.get(usize::try_from(field(index, 0)).ok()?)?;
+            let path = [directory, name].concat();
+            let path = String::from_utf8_lossy(&path);
+            let path = path.trim_start_matches('/');
+            if is_regular && wanted(path) {
+                sums.insert(path.to_owned(), Sum::parse(digest)?);
+            }
+        }
+        (!sums.is_empty()).then_some(sums)
+    }
+
     /// Unpacks the files that are wanted. Names have no leading `/` or `./`.
     ///
     /// The payload is streamed; in memory are the wanted files, the decompressor's window (80 MiB at most) and its
-    /// buffers.
+    /// buffers. It is read only as far as the last wanted file that the header lists, if it has their checksums too.
     ///
     /// # Errors
     /// `Compression` and `Format` when the payload is of a kind that is not supported, `Payload` when it is damaged,
@@ -117,16 +162,17 @@ impl Package {
         let count = self.data.read_at(&mut head, self.payload).map_err(PackageError::Read)?;
         let head = head.get(..count).unwrap_or_default();
         let compression = Compression::choose(self.compressor.as_deref(), head)?;
-        let packed = Payload { data: &self.data, position: self.payload, left: limits.payload_bytes };
-        cpio::extract(
-            compression.unpack(BufReader::with_capacity(64 << 10, Box::new(packed)))?,
-            wanted,
-            limits,
-        )
+        let packed = Packed::new(&self.data, self.payload, limits);
+        let archive = compression.unpack(BufReader::with_capacity(64 << 10, Box::new(packed)))?;
+        let sums = self.sums(wanted);
+        let files = cpio::extract(archive, wanted, sums.as_ref().map(BTreeMap::len), limits)?;
+        sums::compare(&files, &sums.unwrap_or_default())?;
+        Ok(files)
     }
 }
 
 /// One of the two headers: its index, and where its store is.
+#[derive(Debug)]
 struct Header {
     index: Vec<u8>,
     store: u64,
@@ -158,6 +204,29 @@ impl Header {
         Ok(Self { index, store, store_len: store_len.into(), end })
     }
 
+    /// The bytes of a list that a tag stands for; `None` when there is no such list, or it is absurd.
+    fn bytes(&self, data: &FileData, tag: u32, kind: u32) -> Option<Vec<u8>> {
+        let entry = self.index.chunks_exact(16).find(|entry| field(entry, 0) == tag)?;
+        let count = usize::try_from(field(entry, 12)).ok().filter(|count| *count <= MAX_FILES)?;
+        let room = usize::try_from(self.store_len.checked_sub(field(entry, 8).into())?).ok()?;
+        let len = match (field(entry, 4) == kind, kind) {
+            (false, _) => return None,
+            (true, TYPE_INT16) => count.checked_mul(2)?,
+            (true, TYPE_INT32) => count.checked_mul(4)?,
+            // Where they end only they tell.
+            (true, _) => room.min(MAX_LIST),
+        };
+        let mut bytes = vec![0; len.min(room)];
+        let read = data.read_at(&mut bytes, self.store.checked_add(field(entry, 8).into())?).ok()?;
+        bytes.truncate(read);
+        if kind == TYPE_STRING_ARRAY {
+            let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == 0);
+            let end = ends.map(|(at, _)| at).nth(count.checked_sub(1)?)?;
+            bytes.truncate(end);
+        }
+        Some(bytes)
+    }
+
     /// The string that a tag stands for; `None` when there is no such tag.
     fn text(&self, data: &FileData, tag: u32) -> Result<Option<String>, PackageError> {
         let Some(entry) = self.index.chunks_exact(16).find(|entry| field(entry, 0) == tag) else {
@@ -178,26 +247,8 @@ impl Header {
     }
 }
 
-/// The payload as a stream, as far as it can be worth reading: packed bytes may be many and unpack to nothing.
-struct Payload<'a> {
-    data: &'a FileData,
-    position: u64,
-    left: u64,
-}
-
-impl Read for Payload<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.data.read_at(buffer, self.position)?;
-        self.position = self.position.saturating_add(count as u64);
-        self.left = self.left.checked_sub(count as u64).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::FileTooLarge, "more packed bytes than may be unpacked")
-        })?;
-        Ok(count)
-    }
-}
-
 /// The `N` bytes at `offset`.
-fn bytes_at<const N: usize>(data: &FileData, offset: u64) -> Result<[u8; N], PackageError> {
+pub(super) fn bytes_at<const N: usize>(data: &FileData, offset: u64) -> Result<[u8; N], PackageError> {
     let mut bytes = [0; N];
     let count = data.read_at(&mut bytes, offset).map_err(PackageError::Read)?;
     if count < N {

@@ -9,8 +9,8 @@ use super::{Limits, PackageError};
 use crate::image::FileData;
 
 /// Every payload that rpmbuild of Debian 12 writes and that we read.
-const PAYLOADS: [&str; 7] =
-    ["w9.gzdio", "w2.xzdio", "w6T2.xzdio", "w6.lzdio", "w3.zstdio", "w19.zstdio", "w.ufdio"];
+const PAYLOADS: [&str; 8] =
+    ["w9.gzdio", "w9.bzdio", "w2.xzdio", "w6T2.xzdio", "w6.lzdio", "w3.zstdio", "w19.zstdio", "w.ufdio"];
 
 fn recipe<'a>(payload: &'a str, files: &'a [(String, Vec<u8>)]) -> Recipe<'a> {
     Recipe { name: "syslinux-tftpboot", version: "6.04", release: "0.20.el9", payload, files }
@@ -51,13 +51,6 @@ fn every_payload_gives_the_files_byte_for_byte() {
 }
 
 #[test]
-fn bzip2_is_named_in_the_error() {
-    let rpm = build(&recipe("w9.bzdio", &[("tftpboot/pxelinux.0".to_owned(), vec![1; 100])]));
-    let error = extract(rpm).unwrap_err();
-    assert!(error.to_string().contains("bzip2"), "{error}");
-}
-
-#[test]
 fn hard_links_all_get_the_bytes() {
     // Only the last of the links carries the bytes, as cpio(5) has it and rpmbuild writes it.
     let files = [("a/one.0".to_owned(), b"linked".to_vec()), ("a/two.0".to_owned(), b"linked".to_vec())];
@@ -67,9 +60,10 @@ fn hard_links_all_get_the_bytes() {
         archive.extend(newc(name, body, 7, 2, body.len() as u64));
     }
     archive.extend(newc("TRAILER!!!", b"", 0, 1, 0));
-    let found = super::cpio::extract(&archive[..], &|_| true, Limits::default()).unwrap();
+    let found = super::cpio::extract(&archive[..], &|_| true, None, Limits::default()).unwrap();
     assert_eq!(found, files.clone().into_iter().collect());
-    let found = super::cpio::extract(&archive[..], &|name| name == "a/one.0", Limits::default()).unwrap();
+    let found =
+        super::cpio::extract(&archive[..], &|name| name == "a/one.0", None, Limits::default()).unwrap();
     assert_eq!(found, files.into_iter().take(1).collect(), "the bytes come with a link that is not wanted");
 }
 
@@ -113,7 +107,7 @@ fn an_archive_that_promises_too_much_is_refused() {
         ("no trailer", newc("a", &[1; 10], 1, 1, 10), "damaged payload"),
     ];
     for (name, archive, expected) in cases {
-        let error = super::cpio::extract(&archive[..], &|name| name != "skip", limits).unwrap_err();
+        let error = super::cpio::extract(&archive[..], &|name| name != "skip", None, limits).unwrap_err();
         assert!(error.to_string().contains(expected), "{name}: {error}");
     }
 }
@@ -166,9 +160,9 @@ fn damaged_payloads_are_errors_and_never_wrong_bytes() {
             let at = tail + next() as usize % 1000;
             broken[at] ^= 1 << (next() % 8);
             let result = extract(broken);
-            // Without a checksum in the format a flipped bit is a different file: nothing can be said then.
-            if !matches!(payload, "w.ufdio" | "w6.lzdio") && !payload.contains("zst") {
-                assert!(result.is_err(), "{payload}, round {round}: a flipped bit went unseen");
+            // Whatever the packing: the header has the file's checksum. Padding at the end is nobody's.
+            if let Ok(found) = result {
+                assert_eq!(found, sound, "{payload}, round {round}: a flipped bit went unseen");
             }
         }
     }
@@ -184,6 +178,26 @@ fn flipped_bits_anywhere_never_panic() {
             broken[at] ^= 0x81;
             let _ = extract(broken);
         }
+    }
+}
+
+/// A list of files in the header lets the rest of the payload be.
+#[test]
+fn what_follows_the_last_wanted_file_is_not_read() {
+    let mut noise = 1_u32;
+    let body: Vec<u8> = std::iter::repeat_with(|| {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (noise >> 24) as u8
+    })
+    .take(2 << 20)
+    .collect();
+    let files =
+        [("tftpboot/pxelinux.0".to_owned(), b"first".to_vec()), ("usr/share/behind".to_owned(), body)];
+    // The zstd decoder looks ahead by a window, which is larger than this.
+    for payload in PAYLOADS.iter().filter(|payload| !payload.contains("zst")) {
+        let rpm = build(&recipe(payload, &files));
+        let cut = rpm[..rpm.len() - (1 << 20)].to_vec();
+        assert_eq!(extract(cut).unwrap().len(), 1, "{payload}");
     }
 }
 

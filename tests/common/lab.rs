@@ -87,6 +87,15 @@ impl Firmware {
     }
 }
 
+/// What a machine has beside its cards.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Extras<'a> {
+    /// Raw disk images, in its boot order behind the network.
+    pub disks: &'a [&'a Path],
+    /// Where QEMU takes commands: a socket that it makes.
+    pub monitor: Option<&'a Path>,
+}
+
 /// A virtual machine. Its power goes when it is dropped.
 pub struct Machine {
     process: Child,
@@ -102,11 +111,24 @@ impl Machine {
 
     /// Switches on a machine with several cards, each at the end of a tap; it boots from the last.
     pub fn power_on_with_cards(netns: &Netns, firmware: Firmware, cards: &[(&str, &str)]) -> Self {
+        Self::power_on_with(netns, firmware, cards, &Extras::default())
+    }
+
+    /// The same with more than cards.
+    pub fn power_on_with(
+        netns: &Netns,
+        firmware: Firmware,
+        cards: &[(&str, &str)],
+        extras: &Extras<'_>,
+    ) -> Self {
         let mut command = netns.command(script("machine.sh").to_str().unwrap());
         command.arg(firmware.name());
         for (tap, mac) in cards {
             command.args([tap, mac]);
         }
+        let disks: Vec<&str> = extras.disks.iter().map(|disk| disk.to_str().unwrap()).collect();
+        command.env("PXEGO_LAB_DISKS", disks.join(":"));
+        command.envs(extras.monitor.map(|socket| ("PXEGO_LAB_MONITOR", socket)));
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut process = command.spawn().unwrap();
         let console = lines(process.stdout.take().unwrap());
@@ -122,6 +144,22 @@ impl Machine {
     /// The lines on its console since the last look.
     pub fn console(&self) -> Vec<String> {
         self.console.try_iter().collect()
+    }
+
+    /// Waits until a line on its console has `text`.
+    ///
+    /// # Panics
+    /// When it does not come within the time in which a machine boots.
+    pub fn wait_for_console(&self, text: &str) {
+        let start = Instant::now();
+        let mut console = Vec::new();
+        loop {
+            match self.console.recv_timeout(BOOT_DEADLINE.saturating_sub(start.elapsed())) {
+                Ok(line) if line.contains(text) => return,
+                Ok(line) => console.push(line),
+                Err(error) => panic!("no {text:?} ({error}); the console:\n{}", console.join("\n")),
+            }
+        }
     }
 
     /// What its installer says until it is through: the lines without their prefix.
@@ -203,6 +241,26 @@ impl Pxego {
             }
         }
         self.events.last().unwrap()
+    }
+
+    /// Waits for the next event with this key, and does something every so often until it comes.
+    ///
+    /// # Panics
+    /// When it does not come within the time in which a machine boots.
+    pub fn wait_for_step_while(&mut self, step: &str, mut act: impl FnMut()) -> &Value {
+        let start = Instant::now();
+        loop {
+            match self.output.recv_timeout(Duration::from_secs(1)) {
+                Ok(line) => {
+                    self.keep(&line);
+                    if self.events.last().is_some_and(|last| last["event"] == step) {
+                        return self.events.last().unwrap();
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) if start.elapsed() < BOOT_DEADLINE => act(),
+                Err(error) => panic!("pxego: no event {step:?}: {error}: {:#?}", self.events),
+            }
+        }
     }
 
     /// All events so far.

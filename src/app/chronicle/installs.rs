@@ -20,12 +20,10 @@ const MAX_TOLD: usize = 4096;
 /// What a machine's firmware is to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::app) enum Arrived {
-    /// What to boot.
+    /// What to boot: the menu says what by itself.
     Expected,
     /// Nothing: it is not one of those that are served.
     Stranger,
-    /// Nothing: it is installed and boots from its disk.
-    Done,
 }
 
 /// When machines were last told of, in seconds since 1970.
@@ -75,14 +73,13 @@ impl Chronicle {
             Boot::Local => {
                 let (since, presumed) = (machine.progress.since, machine.progress.reason.clone());
                 self.tell_now_and_then(machine.mac, machine.ip, What::Local { since, presumed });
-                Arrived::Done
             }
             Boot::Held { reason } => {
                 self.tell_now_and_then(machine.mac, machine.ip, What::Held { reason: reason.clone() });
-                Arrived::Expected
             }
-            Boot::Menu | Boot::Install => Arrived::Expected,
+            Boot::Menu | Boot::Install => {}
         }
+        Arrived::Expected
     }
 
     /// Whether a client is none of those that are served.

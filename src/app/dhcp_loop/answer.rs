@@ -1,4 +1,4 @@
-//! Requests are decided on; what is granted is written down, and only then do the answers go.
+//! Requests are decided on; what they are granted goes to the disk with its answer, other answers go at once.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -7,8 +7,7 @@ use super::{Held, MAX_CHECKING, MAX_RELAYS, Running};
 use crate::app::sweep::Sweep;
 use crate::boot::client::Firmware;
 use crate::dhcp::Mode;
-use crate::dhcp::reaction::{Ignored, Port, Reaction, Received, Reply, ReplyKind, Verdict};
-use crate::event::What;
+use crate::dhcp::reaction::{Ignored, Port, Reaction, Received, Verdict};
 use crate::wire::MacAddr;
 use crate::wire::arp::Arp;
 
@@ -40,24 +39,20 @@ impl Running<'_> {
         if matches!(reaction.client.firmware, Firmware::Ipxe { .. }) && is_answered(&reaction) {
             self.solicited.ipxe_answered(reaction.client.mac, now.monotonic);
         }
-        // What an ACK confirms may have been granted in this very batch.
-        let confirms = |reply: &Reply| matches!(reply.kind, ReplyKind::Ack | ReplyKind::Bootp);
-        if let Some(record) = reaction.commit {
-            self.given.journal.add(record);
-        }
-        match reaction.verdict {
-            Verdict::Reply(reply) if confirms(&reply) && self.given.journal.has_unwritten() => {
-                self.outbox.push(reply)
-            }
-            Verdict::Reply(reply) => self.send_reply(reply),
-            Verdict::Check(address) => {
+        let mac = reaction.client.mac;
+        match (reaction.verdict, reaction.commit) {
+            (Verdict::Reply(reply), None) => self.send_reply(mac, reply),
+            (Verdict::Reply(reply), record) => self.send_when_durable(mac, record.as_ref(), Some(&reply)),
+            (Verdict::Check(address), _) => {
                 self.checks.ask(address, now.monotonic);
                 let waiting: usize = self.checking.values().map(Vec::len).sum();
                 if waiting < MAX_CHECKING {
                     self.checking.entry(address).or_default().push(held);
                 }
             }
-            Verdict::Accepted(_) | Verdict::Ignored(_) => {}
+            (Verdict::Accepted(_) | Verdict::Ignored(_), record) => {
+                self.send_when_durable(mac, record.as_ref(), None)
+            }
         }
     }
 
@@ -81,21 +76,6 @@ impl Running<'_> {
             Verdict::Ignored(reason) => ("ignored", reason.key()),
         };
         self.counters.count(group, cause, now)
-    }
-
-    /// Writes down what was granted, then lets the answers go.
-    pub(super) fn flush(&mut self) {
-        if let Err(error) = self.given.journal.write(self.elapsed()) {
-            self.note("state", "leases-not-written", || "leases cannot be written".to_owned());
-            self.given.chronicle.tell(What::Warning {
-                text: format!(
-                    "leases cannot be written: {error}. They are kept in memory until there is room"
-                ),
-            });
-        }
-        for reply in std::mem::take(&mut self.outbox) {
-            self.send_reply(reply);
-        }
     }
 
     /// Probes that are due; requests whose address turned out to be free are answered.

@@ -193,7 +193,7 @@ impl Running<'_> {
             self.given.server.on_address_clear(now, ip);
             self.checked(ip);
         } else if let Some(record) = self.given.server.on_traffic(now, mac, ip) {
-            self.given.journal.add(record);
+            self.send_when_durable(mac, Some(&record), None);
             self.given.chronicle.lives_at(mac, ip);
         }
         if self.watch.mode() != Some(Mode::Full) && self.given.server.is_local(ip) {

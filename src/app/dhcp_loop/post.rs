@@ -1,20 +1,15 @@
 //! What goes out.
 
+use std::io;
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
 use super::Running;
+use crate::app::desk::{Job, Letter};
 use crate::dhcp::destination::Destination;
+use crate::dhcp::lease::LeaseRecord;
 use crate::dhcp::reaction::{Reply, ReplyKind};
 use crate::wire::MacAddr;
 use crate::wire::frame::{self, Datagram};
-
-/// Where relays listen (RFC 2131 §4.1).
-const RELAY_PORT: u16 = 67;
-
-/// Answers that go to relays without a pause, and the pause: the usual socket buffer of 208 KiB takes some 160 of them.
-const RELAY_BURST: u32 = 64;
-const RELAY_PAUSE: Duration = Duration::from_millis(2);
 
 /// Most answers that are held back at once.
 const MAX_LATE: usize = 1024;
@@ -22,7 +17,9 @@ const MAX_LATE: usize = 1024;
 impl Running<'_> {
     /// Sends an answer. An offer beside another server's is held back as the user wishes: some firmware takes the first
     /// offer that comes, and needs that to be the one with the address (dnsmasq's `dhcp-reply-delay`).
-    pub(super) fn send_reply(&mut self, reply: Reply) {
+    ///
+    /// What is said to a machine of which something is being written down waits for that.
+    pub(super) fn send_reply(&mut self, mac: MacAddr, reply: Reply) {
         if reply.kind == ReplyKind::ProxyOffer && !self.given.reply_delay.is_zero() {
             let due = self.elapsed().saturating_add(self.given.reply_delay);
             if self.late.len() < MAX_LATE {
@@ -30,7 +27,30 @@ impl Running<'_> {
             }
             return;
         }
-        self.send_now(&reply);
+        if self.given.desk.is_busy_with(mac) {
+            self.send_when_durable(mac, None, Some(&reply));
+        } else {
+            self.send_now(&reply);
+        }
+    }
+
+    /// Has a lease written down, and then an answer sent.
+    pub(super) fn send_when_durable(
+        &mut self,
+        mac: MacAddr,
+        record: Option<&LeaseRecord>,
+        reply: Option<&Reply>,
+    ) {
+        let letter = reply.and_then(|reply| {
+            let mut frame = Vec::new();
+            let ip = self.given.ip;
+            self.emit(ip, reply.source_port, &reply.message, &reply.destination, &mut frame)
+                .then_some(Letter { frame, to: reply.destination })
+        });
+        let line = record.map(LeaseRecord::to_line);
+        if (line.is_some() || letter.is_some()) && !self.given.desk.hand_over(Job { mac, line, letter }) {
+            self.note("disk", "behind", || format!("the disk is too slow; {mac} will ask again"));
+        }
     }
 
     /// Sends the answers whose time has come.
@@ -44,28 +64,28 @@ impl Running<'_> {
     }
 
     fn send_now(&mut self, reply: &Reply) {
-        if reply.destination.port == RELAY_PORT {
-            self.spare_relay();
-        }
         let ip = self.given.ip;
         self.send(ip, reply.source_port, &reply.message, &reply.destination);
     }
 
-    /// A relay takes the answers for all of its machines into one socket: what comes faster than it reads is lost there.
-    fn spare_relay(&mut self) {
-        let now = self.elapsed();
-        let (count, since) = self.to_relays;
-        self.to_relays = match count {
-            0..RELAY_BURST if now.saturating_sub(since) < RELAY_PAUSE => (count.saturating_add(1), since),
-            0..RELAY_BURST => (1, now),
-            _ => {
-                self.stop.wait(RELAY_PAUSE);
-                (1, self.elapsed())
-            }
-        };
+    pub(super) fn send(&mut self, src_ip: Ipv4Addr, src_port: u16, payload: &[u8], to: &Destination) {
+        let mut frame = std::mem::take(&mut self.frame);
+        if self.emit(src_ip, src_port, payload, to, &mut frame) {
+            let sent = self.given.outlet.send(&frame, to);
+            self.note_unsent(sent, to.mac);
+        }
+        self.frame = frame;
     }
 
-    pub(super) fn send(&mut self, src_ip: Ipv4Addr, src_port: u16, payload: &[u8], to: &Destination) {
+    /// Puts a message into a frame; whether it could be.
+    fn emit(
+        &mut self,
+        src_ip: Ipv4Addr,
+        src_port: u16,
+        payload: &[u8],
+        to: &Destination,
+        frame: &mut Vec<u8>,
+    ) -> bool {
         self.ip_id = self.ip_id.wrapping_add(1).max(1);
         let datagram = Datagram {
             src_mac: self.given.mac,
@@ -76,16 +96,17 @@ impl Running<'_> {
             dst_port: to.port,
             payload,
         };
-        let mut frame = std::mem::take(&mut self.frame);
-        match frame::emit(&datagram, self.ip_id, &mut frame) {
-            Ok(()) => self.send_frame(&frame, to.mac),
-            Err(reason) => log::error!("cannot send to {}: {reason}", to.mac),
-        }
-        self.frame = frame;
+        let emitted = frame::emit(&datagram, self.ip_id, frame);
+        emitted.inspect_err(|reason| log::error!("cannot send to {}: {reason}", to.mac)).is_ok()
     }
 
     pub(super) fn send_frame(&mut self, frame: &[u8], to: MacAddr) {
-        if let Err(error) = self.given.raw.send(frame) {
+        let sent = self.given.raw.send(frame);
+        self.note_unsent(sent, to);
+    }
+
+    fn note_unsent(&mut self, sent: io::Result<()>, to: MacAddr) {
+        if let Err(error) = sent {
             self.note("link", "not-sent", || format!("cannot send to {to}: {error}"));
         }
     }

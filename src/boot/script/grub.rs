@@ -43,12 +43,14 @@ pub fn render(plan: &Plan, reach: &Reach) -> String {
     if let Some(message) = &plan.message {
         menu.push_str(&format!("\nmenuentry {} --id reason {{\n  true\n}}\n", quote(message)));
     }
-    for entry in plan.entries.iter().filter(|entry| is_for_uefi(entry)) {
+    for (index, entry) in plan.entries.iter().enumerate().filter(|(_, entry)| is_for_uefi(entry)) {
         let body = match &entry.action {
             Action::Local => LOCAL_UEFI.to_owned(),
             Action::Linux(linux) => kernel(linux, entry, plan, reach),
         };
-        menu.push_str(&format!("\nmenuentry {} --id {} {{\n{body}}}\n", quote(&entry.title), entry.label));
+        let key = plan.key(index).map_or_else(String::new, |key| format!(" --hotkey={key}"));
+        let title = quote(&plan.title_with_key(index));
+        menu.push_str(&format!("\nmenuentry {title} --id {}{key} {{\n{body}}}\n", entry.label));
     }
     menu
 }

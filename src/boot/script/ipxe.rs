@@ -51,7 +51,7 @@ fn prompt(plan: &Plan, wait: Wait) -> String {
          {}",
         text(&default.title),
         default.label,
-        menu(&Plan { wait: Wait::Forever, ..plan.clone() }),
+        menu(&Plan { wait: Wait::Forever, is_choice: true, ..plan.clone() }),
     )
 }
 
@@ -66,14 +66,16 @@ fn menu(plan: &Plan) -> String {
     if let Some(message) = &plan.message {
         menu.push_str(&format!("item --gap -- {}\n", text(message)));
     }
-    for entry in &plan.entries {
+    for (index, entry) in plan.entries.iter().enumerate() {
         let condition = match &entry.action {
             Action::Linux(Linux { runs_on: RunsOn::BiosOnly, .. }) => "iseq ${platform} pcbios && ",
             Action::Linux(Linux { runs_on: RunsOn::UefiOnly, .. }) => "iseq ${platform} efi && ",
             _ => "",
         };
         let otherwise = if condition.is_empty() { "" } else { " ||" };
-        menu.push_str(&format!("{condition}item {} {}{otherwise}\n", entry.label, text(&entry.title)));
+        let key = plan.key(index).map_or_else(String::new, |key| format!("--key {key} "));
+        let title = text(&plan.title_with_key(index));
+        menu.push_str(&format!("{condition}item {key}{} {title}{otherwise}\n", entry.label));
     }
     menu.push_str(&format!(
         "choose --default {default}{timeout} label && goto boot-${{label}} || goto menu\n"
@@ -195,12 +197,12 @@ mod tests {
     fn who_is_to_choose_gets_a_menu() {
         let script = render(&plan_for(&site_of_two(), &Assignment::default()), &REACH);
         assert!(
-            script.starts_with("#!ipxe\n:menu\nmenu Network boot || goto boot-local\nitem el9 "),
+            script.starts_with("#!ipxe\n:menu\nmenu Network boot || goto boot-local\nitem --key 1 el9 1  "),
             "{script}"
         );
         assert!(
             script.contains(
-                "item local Boot from the disk\n\
+                "item --key 0 local 0  Boot from the disk\n\
                  choose --default local --timeout 60000 label && goto boot-${label} || goto menu\n"
             ),
             "{script}"

@@ -29,11 +29,11 @@ pub struct Modules<'a> {
 /// Where nobody is to choose there is a prompt only: it needs no other file, and shows on a serial console whatever the
 /// graphics card does. Somebody who is to choose gets the menu module of the image, if it has one.
 pub fn render(plan: &Plan, modules: Modules<'_>) -> String {
-    let entries: Vec<&Entry> = plan.entries.iter().filter(|entry| is_for_bios(entry)).collect();
+    let entries = || plan.entries.iter().enumerate().filter(|(_, entry)| is_for_bios(entry));
     let module = modules.menu.filter(|_| plan.is_choice);
     let mut menu = match module {
         Some(module) => head_of_menu(plan, module),
-        None => head_of_prompt(plan, &entries),
+        None => head_of_prompt(plan, entries().map(|(_, entry)| entry)),
     };
     if plan.screens.is_empty() {
         menu.push_str(&format!("F1 ::{OWN_SCREEN}\n"));
@@ -43,9 +43,14 @@ pub fn render(plan: &Plan, modules: Modules<'_>) -> String {
         let key = if *key == 10 { 0 } else { *key };
         menu.push_str(&format!("F{key} ::{}\n", word(name)));
     }
-    for entry in entries {
+    for (index, entry) in entries() {
         let is_default = entry.label == plan.default_entry().label;
-        menu.push_str(&label(entry, is_default));
+        let title = match (module, plan.key(index)) {
+            // menu.c32 goes to an entry at the key after the circumflex.
+            (Some(_), Some(_)) => format!("^{}", printable(&plan.title_with_key(index))),
+            _ => printable(&entry.title),
+        };
+        menu.push_str(&label(entry, &title, is_default));
     }
     if modules.has_chain && plan.is_choice {
         menu.push_str(CHAIN);
@@ -72,7 +77,7 @@ fn head_of_menu(plan: &Plan, module: &str) -> String {
     head
 }
 
-fn head_of_prompt(plan: &Plan, entries: &[&Entry]) -> String {
+fn head_of_prompt<'a>(plan: &Plan, entries: impl Iterator<Item = &'a Entry>) -> String {
     let default = plan.default_entry();
     let prompt = u8::from(plan.wait != Wait::Not);
     let mut head = format!("DEFAULT {}\nPROMPT {prompt}\nTIMEOUT {}\n", default.label, tenths(plan));
@@ -107,8 +112,8 @@ fn is_for_bios(entry: &Entry) -> bool {
     !matches!(&entry.action, Action::Linux(Linux { runs_on: RunsOn::UefiOnly, .. }))
 }
 
-fn label(entry: &Entry, is_default: bool) -> String {
-    let mut text = format!("\nLABEL {}\n  MENU LABEL {}\n", entry.label, printable(&entry.title));
+fn label(entry: &Entry, title: &str, is_default: bool) -> String {
+    let mut text = format!("\nLABEL {}\n  MENU LABEL {title}\n", entry.label);
     if is_default {
         text.push_str("  MENU DEFAULT\n");
     }
@@ -192,7 +197,9 @@ mod tests {
             "{menu}"
         );
         assert!(
-            menu.contains("LABEL local\n  MENU LABEL Boot from the disk\n  MENU DEFAULT\n  LOCALBOOT 0\n"),
+            menu.contains(
+                "LABEL local\n  MENU LABEL ^0  Boot from the disk\n  MENU DEFAULT\n  LOCALBOOT 0\n"
+            ),
             "{menu}"
         );
         assert!(

@@ -7,17 +7,18 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::fat::Fat;
+use super::scan::Package;
 use crate::image::{FileData, FileTree};
 use crate::media::paths;
-use crate::package::rpm::Package;
-use crate::package::{FileName, Limits, PackageError};
+use crate::package::{self, Limits, PackageError};
 
 /// Where PXELINUX comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BiosSource {
     /// A package, by its path on the image.
     Package(String),
-    /// Plain files of this directory of the image.
+    /// Plain files of this directory of the image, or of a FAT image on it: then its path is before that.
     Directory(String),
 }
 
@@ -41,11 +42,20 @@ struct Candidate {
     contents: Vec<(String, FileData)>,
 }
 
-/// Packages that may hold it, the likelier first; the rank breaks ties between packages of one build.
-const PACKAGES: [&str; 3] = ["syslinux-tftpboot", "syslinux-nonlinux", "syslinux"];
+/// Packages that may hold it, the likelier first; the rank breaks ties between packages of one build. Debian has the
+/// program in one and the modules in another.
+const PACKAGES: [&str; 5] =
+    ["syslinux-tftpboot", "syslinux-nonlinux", "pxelinux", "syslinux-common", "syslinux"];
 
 /// Where they put it.
-const PLACES: [&str; 4] = ["tftpboot", "var/lib/tftpboot", "usr/share/syslinux", "usr/lib/syslinux"];
+const PLACES: [&str; 6] = [
+    "tftpboot",
+    "var/lib/tftpboot",
+    "usr/share/syslinux",
+    "usr/lib/PXELINUX",
+    "usr/lib/syslinux/modules/bios",
+    "usr/lib/syslinux",
+];
 
 /// Directories of an image that may hold it as plain files.
 const DIRECTORIES: [&str; 7] =
@@ -60,33 +70,30 @@ const LDLINUX: &str = "ldlinux.c32";
 /// Most packages that are looked into: an image has one of each name, now and then two builds.
 const MAX_CANDIDATES: usize = 16;
 
-/// Looks through the directories; nothing is opened.
-pub(super) fn find(tree: &dyn FileTree, package_directories: &[String]) -> Option<BiosLoader> {
-    let mut candidates = packages(tree, package_directories);
+/// Whether a package of this name may have it.
+pub(super) fn is_wanted(name: &str) -> bool {
+    PACKAGES.contains(&name)
+}
+
+/// Looks through packages and directories; nothing is opened.
+pub(super) fn find(tree: &dyn FileTree, packages: &[Package], fats: &[Fat]) -> Option<BiosLoader> {
+    let mut candidates = of_packages(packages);
     candidates.extend(DIRECTORIES.iter().filter_map(|directory| plain_files(tree, directory)));
+    for fat in fats {
+        let of_fat = DIRECTORIES.iter().filter_map(|directory| plain_files(&fat.tree, directory));
+        candidates.extend(of_fat.map(|it| it.inside(&fat.origin)));
+    }
     (!candidates.is_empty()).then(|| BiosLoader { candidates, unpacked: Mutex::new(None) })
 }
 
 /// The syslinux packages, newest build first.
-fn packages(tree: &dyn FileTree, directories: &[String]) -> Vec<Candidate> {
-    let mut found: Vec<(String, String, FileData)> = Vec::new();
-    for directory in directories {
-        let is_wanted = |it: &FileName<'_>| PACKAGES.contains(&it.name) && it.arch != "src";
-        for file in paths::packages(tree, directory, is_wanted) {
-            let path = paths::join(directory, &file);
-            if let Some(package) = tree.file(path.as_bytes()) {
-                found.push((file, path, package.data));
-            }
-        }
-    }
-    found.sort_by(|(left, _, _), (right, _, _)| match (FileName::parse(left), FileName::parse(right)) {
-        (Some(left), Some(right)) => right.age(&left).then_with(|| rank(left.name).cmp(&rank(right.name))),
-        _ => std::cmp::Ordering::Equal,
-    });
-    let candidate = |(file, path, data): (String, String, FileData)| {
-        let build =
-            FileName::parse(&file).map(|it| format!("{}-{}", it.version, it.release)).unwrap_or_default();
-        Candidate { source: BiosSource::Package(path.clone()), build, contents: vec![(path, data)] }
+fn of_packages(packages: &[Package]) -> Vec<Candidate> {
+    let mut found: Vec<&Package> = packages.iter().filter(|it| is_wanted(it.name())).collect();
+    found.sort_by(|left, right| right.age(left).then_with(|| rank(left.name()).cmp(&rank(right.name()))));
+    let candidate = |package: &Package| Candidate {
+        source: BiosSource::Package(package.path.clone()),
+        build: package.build(),
+        contents: vec![(package.path.clone(), package.data.clone())],
     };
     found.into_iter().map(candidate).take(MAX_CANDIDATES).collect()
 }
@@ -185,12 +192,18 @@ impl BiosSource {
 }
 
 impl Candidate {
+    /// The same in a FAT image.
+    fn inside(self, fat: &str) -> Self {
+        let source = BiosSource::Directory(format!("{fat}: {}", self.source.path()));
+        Self { source, ..self }
+    }
+
     fn unpack(&self) -> Result<Files, PackageError> {
         if matches!(self.source, BiosSource::Package(_)) {
             let mut files = Files::new();
-            for (_, data) in &self.contents {
-                let found =
-                    Package::open(data)?.extract(&|path| flat_name(path).is_some(), Limits::default())?;
+            for (path, data) in &self.contents {
+                let is_loader = |path: &str| flat_name(path).is_some();
+                let found = package::extract(path, data, &is_loader, Limits::default())?;
                 for (path, bytes) in found {
                     let name = flat_name(&path).unwrap_or_default().to_owned();
                     files.entry(name).or_insert_with(|| bytes.into());

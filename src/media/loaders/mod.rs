@@ -2,16 +2,28 @@
 //!
 //! Finding is cheap: directories are listed, and the heads of a few EFI files read. Unpacking a package waits until a
 //! machine asks.
+//!
+//! Places, in this order: the image's tree, the FAT images that firmware boots the medium from (`images/efiboot.img`, El
+//! Torito, an EFI partition), packages.
 
 mod bios;
+mod fat;
+mod packages;
+pub mod pe;
+mod scan;
+mod set;
 mod uefi;
 
+use std::sync::Arc;
+
 pub use bios::{BiosLoader, BiosSource};
+pub use pe::Signature;
 pub use uefi::{UefiArch, UefiKind, UefiLoader};
 
 use super::paths;
 use super::treeinfo::Treeinfo;
 use crate::image::FileTree;
+use set::{Set, WithLoaders};
 
 /// The loaders of an image.
 #[derive(Debug)]
@@ -22,14 +34,37 @@ pub struct Loaders {
     pub uefi: Vec<UefiLoader>,
     /// What there is not, and where it was looked for; one sentence each.
     pub missing: Vec<String>,
+    /// Files of loaders that are not in the image's tree.
+    sets: Vec<Arc<Set>>,
+}
+
+impl Loaders {
+    /// The image's tree, with the loaders in it that were found elsewhere on the image, where [`UefiLoader`] says they
+    /// are.
+    pub fn over(&self, tree: Arc<dyn FileTree>) -> Arc<dyn FileTree> {
+        if self.sets.is_empty() { tree } else { Arc::new(WithLoaders { tree, sets: self.sets.clone() }) }
+    }
+
+    /// What unpacks the loader of an architecture, if it is in packages, and tells why it cannot be unpacked or does not
+    /// belong together. Only its first call takes time, some 100 ms.
+    pub fn preparer(&self) -> Box<dyn Fn(UefiArch) -> Result<(), String> + Send + Sync> {
+        let (sets, loaders) = (self.sets.clone(), self.uefi.clone());
+        Box::new(move |arch| {
+            let loader = loaders.iter().find(|loader| loader.arch == arch);
+            let set = loader.and_then(|loader| sets.iter().find(|set| set.directory == loader.directory));
+            set.and_then(|set| set.failure()).map_or(Ok(()), |error| Err(error.to_string()))
+        })
+    }
 }
 
 /// Looks for loaders.
 pub fn find_loaders(tree: &dyn FileTree) -> Loaders {
     let treeinfo = paths::read_text(tree, ".treeinfo").map(|bytes| Treeinfo::parse(&bytes));
     let directories = paths::package_directories(tree, treeinfo.as_ref());
+    let packages = scan::find(tree, &directories, |name| bios::is_wanted(name) || packages::is_wanted(name));
+    let fats = fat::find(tree);
     let mut missing = Vec::new();
-    let bios = bios::find(tree, &directories);
+    let bios = bios::find(tree, &packages, &fats);
     if bios.is_none() {
         let place = match directories.as_slice() {
             [] => "there are no packages on the image".to_owned(),
@@ -37,6 +72,23 @@ pub fn find_loaders(tree: &dyn FileTree) -> Loaders {
         };
         missing.push(format!("BIOS: no pxelinux.0 on the image, and {place}"));
     }
-    let uefi = uefi::find(tree, &mut missing);
-    Loaders { bios, uefi, missing }
+    let mut loaders = Vec::new();
+    let mut sets = Vec::new();
+    let mut reasons = Vec::new();
+    for (names, found) in uefi::find(tree, &fats) {
+        let of_tree = found.loader.map(|loader| (loader, found.set));
+        let of_packages = || packages::find(&packages, names).map(|(loader, set)| (loader, Some(set)));
+        match of_tree.or_else(of_packages) {
+            Some((loader, set)) => {
+                loaders.push(loader);
+                sets.extend(set.map(Arc::new));
+            }
+            None => reasons.extend(found.reasons.into_iter().map(|reason| format!("UEFI: {reason}"))),
+        }
+    }
+    if loaders.is_empty() && reasons.is_empty() {
+        reasons.push(uefi::nothing());
+    }
+    missing.append(&mut reasons);
+    Loaders { bios, uefi: loaders, missing, sets }
 }

@@ -230,6 +230,7 @@ impl Connection {
         let is_head = sending.request.as_ref().is_some_and(|request| request.is_head);
         let outcome = match answer.status {
             404 => Outcome::Missing,
+            503 => Outcome::Unavailable,
             200 | 206 if !is_head => Outcome::Done,
             _ => Outcome::Probe,
         };
@@ -267,6 +268,9 @@ impl Connection {
     /// come back; for another the connection is reset. Returns whether there is something to send.
     fn source_failed(&mut self, desk: &Desk<'_>, error: &std::io::Error) -> bool {
         let has_begun = matches!(&self.phase, Phase::Sending(sending) if sending.outgoing.has_begun());
+        if let Phase::Sending(sending) = &self.phase {
+            sending.outgoing.note_failure();
+        }
         self.end(desk, Outcome::Failed(format!("the image cannot be read: {error}")));
         if has_begun {
             self.reset();

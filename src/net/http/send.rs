@@ -69,6 +69,13 @@ impl Outgoing {
         self.head > 0
     }
 
+    /// Tells whoever watches over the medium that it could not be read.
+    pub(super) fn note_failure(&self) {
+        if let Payload::Part { content: Content { body: Body::Image(file), .. }, .. } = &self.answer.body {
+            file.source().note_failure();
+        }
+    }
+
     /// Sends what the socket takes. `piece` is room for [`PIECE`] bytes. Waits for the disk only if it `may_wait`.
     pub(super) fn send(&mut self, stream: &TcpStream, piece: &mut [u8], may_wait: bool) -> Stopped {
         let end = self.body.saturating_add(TURN);
@@ -221,7 +228,14 @@ fn send_extent(
         Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS)) => {
             Err(Stopped::Source(ErrorKind::Unsupported.into()))
         }
-        Err(error) => Err(stopped(error)),
+        Err(error) => Err(match stopped(error) {
+            // A file system in user space that has ended speaks of a connection too (`fuse_simple_request` of Linux
+            // `fs/fuse/dev.c`).
+            Stopped::Closed if file.source().read_at(&mut [0], extent.offset).is_err() => {
+                Stopped::Source(io::Error::other("its file system has ended"))
+            }
+            stopped => stopped,
+        }),
     }
 }
 

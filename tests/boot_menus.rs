@@ -1,0 +1,239 @@
+//! Menus of several images, and the machine's own disk, with real firmware in QEMU. Needs root, and what `demo/setup.sh
+//! test` installs.
+#![allow(clippy::disallowed_methods)]
+
+#[path = "common/disk.rs"]
+mod disk;
+#[path = "common/keyboard.rs"]
+mod keyboard;
+#[path = "common/lab.rs"]
+mod lab;
+#[path = "common/netns.rs"]
+mod netns;
+#[path = "common/wire.rs"]
+mod wire;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use lab::{Extras, Firmware, Machine, Pxego, image, power, scratch};
+use netns::{Bench, run};
+use serde_json::Value;
+use wire::{TAP, Wire, bridge, bridge_that_hides_ipxe};
+
+/// The machine's card.
+const MAC: &str = "52:54:00:12:34:56";
+
+/// A machine with a disk, in front of pxego.
+struct Desk {
+    machine: Option<Machine>,
+    pxego: Pxego,
+    firmware: Firmware,
+    bench: Bench,
+    _wire: Option<Wire>,
+    scratch: PathBuf,
+    _power: File,
+}
+
+impl Desk {
+    /// `make_disk` makes the machine's disk. `options` come after those that name the images.
+    fn new(
+        name: &str,
+        firmware: Firmware,
+        images: &[&Path],
+        options: &str,
+        make_disk: impl Fn(&Path),
+    ) -> Self {
+        let power = power();
+        let scratch = scratch(name);
+        make_disk(&scratch.join("disk"));
+        let bench = Bench::new();
+        let wire = if firmware == Firmware::Bios && name.contains("pxelinux") {
+            Some(bridge_that_hides_ipxe(&bench))
+        } else {
+            bridge(&bench);
+            None
+        };
+        let state = scratch.join("state");
+        let mut arguments = vec!["--state", state.to_str().unwrap()];
+        arguments.extend(images.iter().flat_map(|image| ["--iso", image.to_str().unwrap()]));
+        arguments.extend(options.split_whitespace());
+        let pxego = Pxego::start(&bench.server, &arguments);
+        let mut desk = Self { machine: None, pxego, firmware, bench, _wire: wire, scratch, _power: power };
+        desk.power_on();
+        desk
+    }
+
+    fn power_on(&mut self) {
+        self.machine = None;
+        let (disk, monitor) = (self.scratch.join("disk"), self.monitor());
+        let _ = fs::remove_file(&monitor);
+        let extras = Extras { disks: &[&disk], monitor: Some(&monitor) };
+        let cards = [(TAP, MAC)];
+        self.machine = Some(Machine::power_on_with(&self.bench.client, self.firmware, &cards, &extras));
+    }
+
+    fn monitor(&self) -> PathBuf {
+        self.scratch.join("monitor")
+    }
+
+    /// Waits until its disk boots.
+    fn until_its_disk(&self) {
+        self.machine.as_ref().unwrap().wait_for_console(disk::BOOTED);
+    }
+
+    /// Presses a key until the machine has fetched a kernel: its name.
+    fn press(&mut self, key: &str) -> String {
+        let monitor = self.monitor();
+        let event = self.pxego.wait_for_step_while("kernel", || keyboard::press(&monitor, key));
+        event["name"].as_str().unwrap().to_owned()
+    }
+
+    /// What the menu called `name` says, to anybody who asks.
+    fn menu(&self, name: &str) -> String {
+        self.bench.client.ip("address replace 192.168.100.9/24 dev br0");
+        let url = format!("http://192.168.100.1/{name}");
+        let mut curl = self.bench.client.command("curl");
+        let output = run(curl.args(["--silent", "--show-error", "--fail", "--max-time", "60", &url]));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The names of the files fetched as `step`.
+    fn fetched(&self, step: &str) -> Vec<&str> {
+        let events = self.pxego.events().iter().filter(|event| event["event"] == step && event["mac"] == MAC);
+        events.filter_map(|event| event["name"].as_str()).collect()
+    }
+
+    fn end(self) {
+        drop(self.machine);
+        let events: Vec<Value> = self.pxego.stop();
+        let bad = ["refused", "nothing-to-boot", "warning"];
+        let found: Vec<&Value> =
+            events.iter().filter(|it| bad.iter().any(|bad| it["event"] == *bad)).collect();
+        assert!(found.is_empty(), "{found:#?}");
+        fs::remove_dir_all(self.scratch).unwrap();
+    }
+}
+
+/// The key before the entry `label` in a menu, whose lines are `before KEY after`.
+fn key_of<'a>(menu: &'a str, before: &str, after: &str) -> &'a str {
+    let end = menu.find(after).unwrap_or_else(|| panic!("no {after:?}: {menu}"));
+    menu[..end].rsplit(before).next().unwrap()
+}
+
+/// Two images. Nobody touches the keyboard: the disk. A key: the second image.
+#[test]
+fn bios_boots_its_disk_or_what_is_chosen() {
+    let images = [image("el9"), image("el8")];
+    let images: Vec<&Path> = images.iter().map(PathBuf::as_path).collect();
+    let mut desk = Desk::new("menus_bios", Firmware::Bios, &images, "--timeout 5", disk::bios);
+    desk.until_its_disk();
+    assert!(desk.fetched("kernel").is_empty());
+
+    desk.power_on();
+    let menu = desk.menu("boot.ipxe");
+    let key = key_of(&menu, "item --key ", " el8 ").to_owned();
+    assert_eq!(desk.press(&key), "t/el8/images/pxeboot/vmlinuz");
+    desk.end();
+}
+
+/// The same by PXELINUX: its menu, which starts the user's default.
+#[test]
+fn pxelinux_starts_what_the_user_wants() {
+    let images = [image("el9"), image("el8")];
+    let images: Vec<&Path> = images.iter().map(PathBuf::as_path).collect();
+    let options = "--timeout 3 --default el8";
+    let mut desk = Desk::new("menus_pxelinux", Firmware::Bios, &images, options, disk::bios);
+    let kernel = desk.pxego.wait_for_step("kernel")["name"].clone();
+    assert_eq!(kernel, "t/el8/images/pxeboot/vmlinuz");
+    let loaders = desk.fetched("loader");
+    assert!(loaders.contains(&"pxelinux.0") && loaders.contains(&"menu.c32"), "{loaders:?}");
+    desk.end();
+}
+
+/// `LOCALBOOT 0` gives control back to the BIOS, which goes on to the disk.
+#[test]
+fn pxelinux_boots_the_disk() {
+    let image = image("el8");
+    let options = "--default local";
+    let desk = Desk::new("menus_pxelinux_local", Firmware::Bios, &[&image], options, disk::bios);
+    desk.until_its_disk();
+    assert!(desk.fetched("kernel").is_empty());
+    desk.end();
+}
+
+/// GRUB finds what is installed, whose ever it is; and a key chooses the second image.
+#[test]
+fn uefi_boots_its_disk_or_what_is_chosen() {
+    let images = [image("el9"), image("el8")];
+    let images: Vec<&Path> = images.iter().map(PathBuf::as_path).collect();
+    // Not at the default path: the firmware alone would not find it.
+    let make_disk = |path: &Path| disk::efi(path, &["/EFI/lab/shimx64.efi"]);
+    let mut desk = Desk::new("menus_uefi", Firmware::Uefi, &images, "--timeout 5", make_disk);
+    desk.until_its_disk();
+    assert!(desk.fetched("kernel").is_empty());
+
+    desk.power_on();
+    let menu = desk.menu("grub/grub.cfg");
+    let key = key_of(&menu, "'", "  Install CentOS Linux 8.5 Dvd'").to_owned();
+    assert_eq!(desk.press(&key), "t/el8/images/pxeboot/vmlinuz");
+    desk.end();
+}
+
+/// iPXE gives control back to the firmware with an error, and that goes on to the disk.
+#[test]
+fn ipxe_on_uefi_boots_the_disk() {
+    let image = image("el9-bare");
+    let make_disk = |path: &Path| disk::efi(path, &["/EFI/BOOT/BOOTX64.EFI"]);
+    let desk = Desk::new("menus_ipxe", Firmware::Uefi, &[&image], "--default local --timeout 1", make_disk);
+    desk.until_its_disk();
+    assert_eq!(desk.fetched("menu").last(), Some(&"boot.ipxe"));
+    desk.end();
+}
+
+/// Secure Boot, and the kernel of one image that the loader of the other is refused: the machine starts again, and gets
+/// that image's own loader.
+#[test]
+fn secure_boot_leads_to_the_loader_of_the_chosen_image() {
+    let (good, other) = (image("el8"), image("el9"));
+    let place = scratch("menus_other_vendor");
+    let bad = place.join("bad.iso");
+    // Who changes a signed kernel makes one of a vendor that nobody trusts.
+    let kernel = place.join("vmlinuz");
+    let extract =
+        ["-osirrox", "on", "-indev", other.to_str().unwrap(), "-extract", "/images/pxeboot/vmlinuz"];
+    run(Command::new("xorriso").args(extract).arg(&kernel));
+    let mut bytes = fs::read(&kernel).unwrap();
+    let last = bytes.len() / 2;
+    bytes[last] ^= 0xff;
+    fs::remove_file(&kernel).unwrap();
+    fs::write(&kernel, bytes).unwrap();
+    // Older than the other image: that one's loader is the common one.
+    run(Command::new("touch").args(["-d", "2001-01-01"]).arg(&kernel));
+    let mut xorriso = Command::new("xorriso");
+    xorriso.args(["-indev", other.to_str().unwrap(), "-outdev", bad.to_str().unwrap()]);
+    run(xorriso.args([
+        "-boot_image",
+        "any",
+        "keep",
+        "-map",
+        kernel.to_str().unwrap(),
+        "/images/pxeboot/vmlinuz",
+    ]));
+
+    let options = "--timeout 1 --default el9";
+    let images: [&Path; 2] = [&good, &bad];
+    let mut desk = Desk::new("menus_secure", Firmware::UefiSecureBoot, &images, options, disk::bios);
+    assert_eq!(desk.pxego.wait_for_step("kernel")["name"], "t/el9/images/pxeboot/vmlinuz");
+    assert_eq!(desk.pxego.wait_for_step("menu")["name"], "pick/el9/grub.cfg");
+    assert_eq!(desk.fetched("loader")[0], "t/el8/EFI/BOOT/BOOTX64.EFI");
+    let before = desk.fetched("loader").len();
+    // The lab's machines stay off when they would start again.
+    desk.power_on();
+    assert_eq!(desk.pxego.wait_for_step("kernel")["name"], "t/el9/images/pxeboot/vmlinuz");
+    let loaders = &desk.fetched("loader")[before..];
+    assert_eq!(loaders, ["t/el9/EFI/BOOT/BOOTX64.EFI", "t/el9/EFI/BOOT/grubx64.efi"]);
+    desk.end();
+    fs::remove_dir_all(place).unwrap();
+}
