@@ -310,26 +310,26 @@ mod tests {
     use super::*;
     use std::sync::mpsc::{Receiver, sync_channel};
 
-    const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 1]);
-    const MACHINE: Ipv4Addr = Ipv4Addr::new(192, 168, 100, 100);
-    const STRANGER: Ipv4Addr = Ipv4Addr::new(192, 168, 100, 7);
-    const TOKEN: &str = "00000000000000000000000000000abc";
+    pub(super) const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 1]);
+    pub(super) const MACHINE: Ipv4Addr = Ipv4Addr::new(192, 168, 100, 100);
+    pub(super) const STRANGER: Ipv4Addr = Ipv4Addr::new(192, 168, 100, 7);
+    pub(super) const TOKEN: &str = "00000000000000000000000000000abc";
 
-    fn chronicle() -> (Chronicle, Receiver<Event>) {
+    pub(super) fn chronicle() -> (Chronicle, Receiver<Event>) {
         let mut machines = Registry::new(|| 0xabc);
         machines.bind(MAC, MACHINE, 0);
         let (events, received) = sync_channel(64);
         (Chronicle::new(Arc::new(Mutex::new(machines)), events), received)
     }
 
-    fn ends(chronicle: &Chronicle, peer: Ipv4Addr, name: &str, role: Option<Role>, outcome: Outcome) {
+    pub(super) fn ends(chronicle: &Chronicle, peer: Ipv4Addr, name: &str, role: Option<Role>, outcome: Outcome) {
         let transfer =
             Transfer { peer, protocol: Protocol::Http, name: name.as_bytes(), role, sent: 1000, outcome };
         chronicle.ended(&transfer);
     }
 
     /// What was told so far: whose it is, its key, and its facts.
-    fn told(received: &Receiver<Event>) -> Vec<String> {
+    pub(super) fn told(received: &Receiver<Event>) -> Vec<String> {
         let one = |event: Event| {
             let mac = event.mac.map_or_else(|| "-".to_owned(), |mac| mac.to_string());
             format!("{mac} {} {}", event.what.key(), event.what.sentence())
