@@ -322,7 +322,13 @@ mod tests {
         (Chronicle::new(Arc::new(Mutex::new(machines)), events), received)
     }
 
-    pub(super) fn ends(chronicle: &Chronicle, peer: Ipv4Addr, name: &str, role: Option<Role>, outcome: Outcome) {
+    pub(super) fn ends(
+        chronicle: &Chronicle,
+        peer: Ipv4Addr,
+        name: &str,
+        role: Option<Role>,
+        outcome: Outcome,
+    ) {
         let transfer =
             Transfer { peer, protocol: Protocol::Http, name: name.as_bytes(), role, sent: 1000, outcome };
         chronicle.ended(&transfer);

@@ -47,7 +47,8 @@ fn an_install_is_told_from_its_start_to_the_disk() {
     let chronicle = chronicle.keeping(records);
     assert_eq!(chronicle.arrives(&firmware(MAC)), Arrived::Expected);
     boots(&chronicle);
-    for (word, body) in [("started", "5.14\nSerial 7\n"), ("storage", "part / --size=1\n"), ("packages", "")] {
+    for (word, body) in [("started", "5.14\nSerial 7\n"), ("storage", "part / --size=1\n"), ("packages", "")]
+    {
         assert!(reports(&chronicle, word, body), "{word}");
     }
     assert!(reports(&chronicle, "finished", "") && reports(&chronicle, "finished", ""), "sent twice");
@@ -68,7 +69,8 @@ fn three_failures_are_told_with_their_reason_and_hold_it() {
         chronicle.arrives(&firmware(MAC));
         boots(&chronicle);
         reports(&chronicle, "started", "");
-        let log = format!("== /tmp/anaconda.log\nfetched http://x/ks/{TOKEN}/ks.cfg\nERR: no disks found\x1b[2J\n");
+        let log =
+            format!("== /tmp/anaconda.log\nfetched http://x/ks/{TOKEN}/ks.cfg\nERR: no disks found\x1b[2J\n");
         assert!(reports(&chronicle, "failed", &log));
     }
     let all = told(&received);
