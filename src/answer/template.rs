@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::thread;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value;
@@ -13,6 +14,12 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, Undefi
 
 /// What a template may cost: a loop that goes on and on ends after some 30 ms, or 30 MB.
 const FUEL: u64 = 500_000;
+
+/// How deep a template may call itself.
+const MAX_DEPTH: usize = 100;
+
+/// Room for the deepest template, in bytes. Those who fetch kickstarts are served by threads with little.
+const STACK: usize = 32 << 20;
 
 /// The name under which the one template is known.
 const NAME: &str = "kickstart";
@@ -104,9 +111,10 @@ impl Template {
         environment.set_auto_escape_callback(|_| AutoEscape::Custom("kickstart".into()));
         environment.set_formatter(write_plain);
         environment.set_fuel(Some(FUEL));
+        environment.set_recursion_limit(MAX_DEPTH);
         environment.add_filter("ks", word_of_kickstart);
         environment.add_filter("sh", word_of_shell);
-        environment.add_template_owned(NAME, text).map_err(|error| explain(&error))?;
+        with_room(|| environment.add_template_owned(NAME, text).map_err(|error| explain(&error)))?;
         Ok(Self { environment })
     }
 
@@ -115,9 +123,21 @@ impl Template {
     /// # Errors
     /// When one is missing, is not fit for where it stands, or the template does not come to an end.
     pub fn render(&self, variables: Variables) -> Result<String, TemplateError> {
-        let template = self.environment.get_template(NAME).map_err(|error| explain(&error))?;
-        template.render(variables.into_value()).map_err(|error| explain(&error))
+        with_room(|| {
+            let template = self.environment.get_template(NAME).map_err(|error| explain(&error))?;
+            template.render(variables.into_value()).map_err(|error| explain(&error))
+        })
     }
+}
+
+/// Does `work` on a thread of its own, with a large stack: values and calls may be nested deeply.
+fn with_room<T: Send>(work: impl FnOnce() -> Result<T, TemplateError> + Send) -> Result<T, TemplateError> {
+    let failed = |what: &str| TemplateError { line: None, what: what.to_owned() };
+    thread::scope(|scope| {
+        let room = thread::Builder::new().name("template".into()).stack_size(STACK);
+        let thread = room.spawn_scoped(scope, work).map_err(|error| failed(&error.to_string()))?;
+        thread.join().unwrap_or_else(|_| Err(failed("the template meets a fault of ours, a bug")))
+    })
 }
 
 /// Writes a value that means the same wherever it stands.

@@ -102,3 +102,17 @@ fn what_is_no_template_stays_as_it_is() {
     let text = "lang en_US\n# a { b } $x %y\n%post\necho '}' ${HOME}\n%end\n";
     assert_eq!(rendered(text, &[]).as_deref(), Ok(text));
 }
+
+/// Kickstarts are fetched from threads with a stack of 256 KiB.
+#[test]
+fn deep_templates_need_no_deep_stack() {
+    let texts = [
+        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}".to_owned(),
+        "{% set n = namespace(x=1) %}{% for i in range(90000) %}{% set n.x = [n.x] %}{% endfor %}".to_owned(),
+        format!("{{{{ {}1{} }}}}", "[".repeat(140), "]".repeat(140)),
+        format!("{}x{}", "{% if 1 %}".repeat(2000), "{% endif %}".repeat(2000)),
+    ];
+    let fetch = std::thread::Builder::new().stack_size(256 << 10);
+    let fetch = fetch.spawn(move || texts.map(|text| rendered(&text, &[]).is_err()));
+    assert_eq!(fetch.expect("a thread").join().expect("no overflow"), [true; 4]);
+}

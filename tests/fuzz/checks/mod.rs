@@ -20,12 +20,16 @@ checks! {
     dhcp_server
     dhcp_session
     frame
+    hooks
     http
     iso
     http_session
     kickstart
     lease
+    machine_file
+    machine_list
     rpm
+    template
     tftp
     tftp_session
     treeinfo
