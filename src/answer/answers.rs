@@ -23,7 +23,7 @@ pub enum Answer {
         /// The file's name, for who reads errors.
         file: String,
         /// What is in it.
-        template: Template,
+        template: Box<Template>,
     },
 }
 
@@ -92,7 +92,7 @@ impl Answer {
         }
         let text = String::from_utf8(bytes).map_err(|_| error("not UTF-8 text".into()))?;
         let template = Template::parse(text).map_err(|what| error(what.to_string()))?;
-        Ok(Self::Template { file: file.to_owned(), template })
+        Ok(Self::Template { file: file.to_owned(), template: Box::new(template) })
     }
 }
 
