@@ -1,15 +1,19 @@
-//! Embeds the fallback loaders named in `vendor/manifest.toml`.
+//! Compiles in the families of install images, and embeds the fallback loaders named in `vendor/manifest.toml`.
 //!
-//! They are looked for in `PXEGO_VENDOR_DIR` (relative to this file), then where packages put them. None has to be
+//! The loaders are looked for in `PXEGO_VENDOR_DIR` (relative to this file), then where packages put them. None has to be
 //! there. `PXEGO_NO_VENDOR=1` embeds none.
 #![allow(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
 
 #[path = "build/collect.rs"]
 mod collect;
+#[path = "build/families.rs"]
+mod families;
 #[path = "build/manifest.rs"]
 mod manifest;
 #[path = "build/sha256.rs"]
 mod sha256;
+#[path = "build/toml.rs"]
+mod toml;
 
 use std::env;
 use std::fs;
@@ -19,6 +23,7 @@ use collect::Source;
 use manifest::Loader;
 
 const MANIFEST: &str = "vendor/manifest.toml";
+const FAMILIES: &str = "src/media/families.toml";
 
 /// What changes whenever a package is installed: dpkg, rpm, pacman.
 const PACKAGE_DATABASES: [&str; 4] = [
@@ -29,12 +34,23 @@ const PACKAGE_DATABASES: [&str; 4] = [
 ];
 
 fn main() {
-    for path in ["build.rs", "build", MANIFEST] {
+    for path in ["build.rs", "build", MANIFEST, FAMILIES] {
         println!("cargo::rerun-if-changed={path}");
     }
-    if let Err(error) = embed() {
+    if let Err(error) = tabulate().and_then(|()| embed()) {
         println!("cargo::error={error}");
     }
+}
+
+fn tabulate() -> Result<(), String> {
+    let text = fs::read_to_string(FAMILIES).map_err(|error| format!("{FAMILIES}: {error}"))?;
+    let source = families::source(&text).map_err(|error| format!("{FAMILIES}: {error}"))?;
+    let path = out()?.join("families.rs");
+    fs::write(&path, source).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn out() -> Result<PathBuf, String> {
+    env::var_os("OUT_DIR").map(PathBuf::from).ok_or_else(|| "cargo gives no OUT_DIR".to_owned())
 }
 
 fn embed() -> Result<(), String> {
@@ -53,7 +69,7 @@ fn embed() -> Result<(), String> {
             );
         }
     }
-    let out = env::var_os("OUT_DIR").map(PathBuf::from).ok_or("cargo gives no OUT_DIR")?;
+    let out = out()?;
     collect::write(&found, &out).map_err(|error| format!("{}: {error}", out.display()))
 }
 

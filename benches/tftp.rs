@@ -1,11 +1,14 @@
 //! TFTP against tftpd-hpa, dnsmasq and atftpd, in turn, over a cable between two network namespaces: pxego from the image,
 //! the others from the same files unpacked. Needs root, and what `demo/setup.sh bench` installs.
 //!
-//! `cargo bench --bench tftp -- one` (or `many`, `crowd`, `loss`, `honest`) does a part of it.
+//! `cargo bench --bench tftp -- one` (or `many`, `crowd`, `loss`, `honest`) does a part of it. `BEFORE=PROGRAM` in the
+//! environment is another pxego that is shown beside this one.
 #![allow(unsafe_code, clippy::disallowed_methods, clippy::print_stdout)]
 
 #[path = "../tests/common/bad_wire.rs"]
 mod bad_wire;
+#[path = "tftp/bare.rs"]
+mod bare;
 #[path = "tftp/load.rs"]
 mod load;
 #[path = "../tests/common/netns.rs"]
@@ -17,17 +20,20 @@ mod report;
 #[path = "tftp/servers.rs"]
 mod servers;
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 use bad_wire::{BadWire, Weather};
 use load::{Outcome, Work};
 use netns::{Bench, run, wait_until};
 use report::{Row, median};
-use servers::{Files, LARGE, MIDDLE, SMALL, Server, TEN, note};
+use servers::{BEFORE, Files, LARGE, MIDDLE, SMALL, Server, TEN, note};
 
 /// How often each measurement is made, unless `RUNS` in the environment says otherwise; the middle one counts.
 const RUNS: usize = 5;
+
+/// tftpd-hpa, dnsmasq and atftpd.
+const RIVALS: usize = 3;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -56,13 +62,18 @@ fn main() {
     }
 }
 
+/// What a single client fetches: on a busy computer many short runs say more than a few long ones (`SHORT=1`).
+fn one() -> &'static str {
+    if std::env::var_os("SHORT").is_some() { MIDDLE.0 } else { LARGE.0 }
+}
+
 /// Addresses of clients: a machine has one.
 fn addresses(count: usize) -> Vec<Ipv4Addr> {
     (0..count).map(|number| Ipv4Addr::new(192, 168, 100, 10 + number as u8)).collect()
 }
 
 fn plug(bench: &Bench) {
-    for last in [1, 3, 4, 5] {
+    for last in [1, 3, 4, 5, 6] {
         bench.server.ip(&format!("address add 192.168.100.{last}/24 dev eth0"));
     }
     for address in addresses(64) {
@@ -72,22 +83,33 @@ fn plug(bench: &Bench) {
 
 struct Lab<'a> {
     bench: Bench,
+    /// That of another pxego.
+    other_bench: Option<Bench>,
     files: &'a Files,
-    /// pxego is the first.
-    servers: [Server; 4],
+    /// pxego is the first, and another pxego may be the last.
+    servers: Vec<Server>,
+    /// Who knows no protocol.
+    bare: SocketAddrV4,
 }
 
 impl<'a> Lab<'a> {
     fn new(files: &'a Files) -> Self {
         let bench = Bench::new();
         plug(&bench);
-        let servers = [
+        let mut servers = vec![
             Server::pxego(&bench.server, files, &[]),
             Server::hpa(&bench.server, files),
             Server::dnsmasq(&bench.server, files),
             Server::atftpd(&bench.server, files),
         ];
-        let lab = Self { bench, files, servers };
+        let other_bench = std::env::var_os("BEFORE").map(|program| {
+            let bench = Bench::new();
+            plug(&bench);
+            servers.push(Server::before(&bench.server, files, &program));
+            bench
+        });
+        let bare = bare::start(&bench.server, 6, files);
+        let lab = Self { bench, other_bench, files, servers, bare };
         for server in &lab.servers {
             // Asked until it answers; then everything was read once.
             wait_until(server.program, || lab.fetch(server, LARGE.0, 1, (1468, 1)).failures.is_empty());
@@ -95,18 +117,22 @@ impl<'a> Lab<'a> {
         lab
     }
 
-    fn fetch(&self, server: &Server, file: &str, clients: usize, (block_len, window): (u16, u16)) -> Outcome {
-        let name = server.name(file);
-        let work = Work {
-            server: server.address,
-            name: &name,
-            file: self.files.bytes(file),
-            block_len,
-            window,
-            patience: PATIENCE,
-        };
+    fn fetch(&self, server: &Server, file: &str, clients: usize, shape: (u16, u16)) -> Outcome {
+        let bench = self.other_bench.as_ref().filter(|_| server.program == BEFORE).unwrap_or(&self.bench);
+        self.fetch_at((bench, server.address), &server.name(file), file, clients, shape)
+    }
+
+    fn fetch_at(
+        &self,
+        (bench, server): (&Bench, SocketAddrV4),
+        name: &str,
+        file: &str,
+        clients: usize,
+        (block_len, window): (u16, u16),
+    ) -> Outcome {
+        let work = Work { server, name, file: self.files.bytes(file), block_len, window, patience: PATIENCE };
         // At most eight for an address.
-        self.bench.client.run(|| load::run(&addresses(clients.min(64)), clients, &work))
+        bench.client.run(|| load::run(&addresses(clients.min(64)), clients, &work))
     }
 
     /// MB/s of all clients together, and CPU seconds of the server for each GB; NaN when one failed.
@@ -114,7 +140,7 @@ impl<'a> Lab<'a> {
         let before = server.cpu();
         let outcome = self.fetch(server, file, clients, shape);
         let wanted = (usize::from(shape.0), u64::from(shape.1));
-        if outcome.granted != wanted && server.program == "pxego" {
+        if outcome.granted != wanted && server.program.starts_with("pxego") {
             note(&format!("{wanted:?} asked, {:?} granted", outcome.granted));
         }
         if outcome.useless > 0 {
@@ -130,10 +156,12 @@ impl<'a> Lab<'a> {
 
     /// Compares with the best of `rivals`, all in turn.
     fn compare(&self, file: &str, clients: usize, shape: (u16, u16), rivals: &[usize], target: f64) {
-        let (mut figures, mut costs) = (vec![Vec::new(); 4], vec![Vec::new(); 4]);
+        let all: Vec<usize> =
+            std::iter::once(0).chain(rivals.iter().copied()).chain(RIVALS + 1..self.servers.len()).collect();
+        let (mut figures, mut costs) = (vec![Vec::new(); RIVALS + 2], vec![Vec::new(); RIVALS + 2]);
         let runs = std::env::var("RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(RUNS);
         for _ in 0..runs {
-            for at in std::iter::once(&0).chain(rivals) {
+            for at in &all {
                 let (rate, cost) = self.rate(&self.servers[*at], file, clients, shape);
                 figures[*at].push(rate);
                 costs[*at].push(cost);
@@ -144,9 +172,11 @@ impl<'a> Lab<'a> {
             of(one).total_cmp(&of(other))
         });
         let best = best.unwrap_or(1);
-        for at in std::iter::once(&0).chain(rivals) {
+        for at in &all {
             let (program, rate) = (self.servers[*at].program, median(&figures[*at]));
-            note(&format!("    {program:<10} {rate:>7.1} MB/s, {:.2} CPU s/GB", median(&costs[*at])));
+            let best = figures[*at].iter().copied().fold(0.0, f64::max);
+            let cost = median(&costs[*at]);
+            note(&format!("    {program:<13} {rate:>7.1} MB/s, at best {best:>7.1}, {cost:.2} CPU s/GB"));
         }
         let mega = self.files.bytes(file).len() >> 20;
         let case = format!("{clients} x {mega} MB, blksize {}, windowsize {}", shape.0, shape.1);
@@ -160,16 +190,33 @@ impl<'a> Lab<'a> {
             target: Some(target),
         };
         row.print();
+        if clients == 1 {
+            self.against_bare(file, shape, &case, &figures[0]);
+        }
+    }
+
+    /// How far it is from the limit.
+    fn against_bare(&self, file: &str, shape: (u16, u16), case: &str, ours: &[f64]) {
+        let limit: Vec<f64> = (0..ours.len())
+            .map(|_| {
+                let outcome = self.fetch_at((&self.bench, self.bare), file, file, 1, shape);
+                assert!(outcome.failures.is_empty(), "{:?}", outcome.failures);
+                outcome.bytes as f64 / 1e6 / outcome.seconds
+            })
+            .collect();
+        let case = format!("{case}, against a bare loop");
+        let (unit, rival) = ("MB/s", ("loop", &limit[..]));
+        Row { bench: "tftp", case: &case, unit, more_is_better: true, ours, rival, target: None }.print();
     }
 
     fn lockstep(&self) {
-        self.compare(LARGE.0, 1, (512, 1), &[1, 2, 3], 1.2);
-        self.compare(LARGE.0, 1, (1468, 1), &[1, 2, 3], 1.2);
+        self.compare(one(), 1, (512, 1), &[1, 2, 3], 1.2);
+        self.compare(one(), 1, (1468, 1), &[1, 2, 3], 1.2);
     }
 
     fn windows(&self) {
-        self.compare(LARGE.0, 1, (1468, 16), &[3], 4.0);
-        self.compare(LARGE.0, 1, (1468, 64), &[3], 4.0);
+        self.compare(one(), 1, (1468, 16), &[3], 4.0);
+        self.compare(one(), 1, (1468, 64), &[3], 4.0);
     }
 
     fn many(&self) {

@@ -13,10 +13,13 @@ unpacked=$cache_dir/packages
 # shellcheck disable=SC2034 # for setup.sh
 guest_packages="linux-image-amd64|linux-image-generic shim-signed shim-helpers-amd64-signed|shim-signed grub-efi-amd64-signed"
 
-# More of it for tests: what makes a GRUB like Red Hat's.
-test_guest_packages="grub-efi-amd64-bin grub-common"
+# More of it for tests: what makes a GRUB like Red Hat's, images that are in packages, and a real installer.
+test_guest_packages="grub-efi-amd64-bin grub-common memtest86+ grub-rescue-pc debian-installer-12-netboot-amd64|debian-installer-13-netboot-amd64"
 # The same for 64-bit Arm, which this computer need not be.
 unpacked_arm64=$cache_dir/packages-arm64
+# Signed loaders of a newer release: GRUB from 2.12 on knows proxyDHCP, and Debian's signed one then speaks HTTP.
+# shellcheck disable=SC2034 # for setup.sh and image.sh
+unpacked_signed=$cache_dir/packages-signed
 
 say() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; }
 

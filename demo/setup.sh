@@ -36,6 +36,10 @@ slowhttptest       HTTP clients that hold connections
 tftp-hpa           TFTP client
 atftp              TFTP client with windowsize
 isc-dhcp-client    DHCP client
+dhcpcd-base|dhcpcd5  DHCP client
+bootpc             BOOTP client
+isc-dhcp-relay     DHCP relay
+systemd            DHCP client: systemd-networkd
 dnsmasq-base       another DHCP server on the wire
 isc-dhcp-server    likewise
 qemu-system-arm    a machine of 64-bit Arm
@@ -48,7 +52,10 @@ file               says that the binary is static
 strace             says which system calls were made
 tcpdump            says what went over the cable
 genisoimage        images by another program
-mtools             disks with an EFI system partition
+mtools             EFI system partitions on images and disks
+dosfstools         FAT file systems
+udftools           UDF file systems
+isomd5sum          checksums implanted in images
 LIST
     [[ $1 != bench ]] || cat <<'LIST'
 kea-admin          perfdhcp, a load of DHCP clients
@@ -127,6 +134,37 @@ unpack_arm64() {
     touch "$unpacked_arm64/complete"
 }
 
+# Signed loaders of the release after this one, from the same archive, likewise with lists of their own.
+unpack_signed() {
+    local work=$cache_dir/apt-signed file id archive release
+    local names=(shim-signed grub-efi-amd64-signed)
+    id=$(. /etc/os-release && echo "$ID")
+    # shellcheck disable=SC2016 # apt's own variable
+    archive=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Component: main' | head -n 1)
+    [[ -n $archive ]] || archive=$(apt-get indextargets --format '$(REPO_URI)' | head -n 1)
+    case $id in
+        ubuntu) release=noble ;;
+        *) release=trixie names+=(shim-helpers-amd64-signed) ;;
+    esac
+    mkdir -p "$work"/{lists,cache,debs}/partial
+    : >"$work/status"
+    printf 'deb [signed-by=/usr/share/keyrings/%s-archive-keyring.gpg] %s %s main\n' "$id" "$archive" "$release" \
+        >"$work/sources.list"
+    local options=(
+        -o APT::Sandbox::User=root -o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work/cache"
+        -o "Dir::State::status=$work/status" -o "Dir::Etc::SourceList=$work/sources.list"
+        -o Dir::Etc::SourceParts=/dev/null
+    )
+    apt-get "${options[@]}" update --quiet
+    say "unpacking into $unpacked_signed, not installing: ${names[*]} of $release"
+    (cd "$work/debs" && apt-get "${options[@]}" download "${names[@]}")
+    for file in "$work"/debs/*.deb; do
+        dpkg-deb -x "$file" "$unpacked_signed"
+    done
+    rm -r "$work"
+    touch "$unpacked_signed/complete"
+}
+
 unpack() {
     local names=() name file
     for name in "$@"; do
@@ -176,7 +214,10 @@ aside=() aside_packages=$guest_packages
 [[ $job == demo ]] || aside_packages+=" $test_guest_packages"
 if [[ $(cat "$unpacked/complete" 2>/dev/null) != "$aside_packages"* ]]; then
     for name in $aside_packages; do
-        installed "$(choose "$name")" || aside+=("$name")
+        name=$(choose "$name")
+        # Debian's installer is no package of Ubuntu's.
+        installed "$name" || { [[ $name == debian-installer-* ]] && ! apt-cache show "$name" >/dev/null 2>&1; } ||
+            aside+=("$name")
     done
 fi
 # Rivals of the benchmarks that exclude each other as packages.
@@ -186,7 +227,9 @@ if [[ $job == bench ]]; then
 fi
 arm64=
 [[ $job != test || -e $unpacked_arm64/complete ]] || arm64=yes
-if [[ ${#missing[@]} == 0 && ${#aside[@]} == 0 && -z $arm64 ]]; then
+signed=
+[[ $job != test || -e $unpacked_signed/complete ]] || signed=yes
+if [[ ${#missing[@]} == 0 && ${#aside[@]} == 0 && -z $arm64 && -z $signed ]]; then
     say "all packages for $job are there"
     exit 0
 fi
@@ -210,3 +253,4 @@ if [[ ${#aside[@]} -gt 0 ]]; then
     unpack "${names[@]}"
 fi
 [[ -z $arm64 ]] || unpack_arm64
+[[ -z $signed ]] || unpack_signed

@@ -10,11 +10,15 @@ use argh::FromArgs;
 
 use words::{arch_path, path, words};
 
+mod inspect;
 mod words;
+
+pub use inspect::InspectOptions;
 
 /// What help begins with. argh runs such a text together into one line, so only what follows is argh's.
 const HELP_HEAD: &str = "\
 Usage: pxego --iface NAME --iso FILE [--ks FILE] [OPTION ...]
+       pxego inspect IMAGE ...
 
 Network-boot server in one file: installs machines from an unmodified
 install image. Plug the machines and this computer into one switch, or one
@@ -162,6 +166,8 @@ pub struct Options {
 pub enum Command {
     /// Serve: the main job.
     Serve(Box<Options>),
+    /// Say what images are.
+    Inspect(InspectOptions),
     /// Print this text and end with success.
     Print(String),
     /// Print the version and end with success.
@@ -180,12 +186,26 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
     let words = words(arguments);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     // A subcommand is one more arm here, with its options in a file of its own below `cli/`.
+    if let Some((&"inspect", words)) = words.split_first() {
+        return inspect(words);
+    }
     let read = read::<Options>("pxego", HELP_HEAD, &words)?;
     Ok(match read {
         Read::Help(text) => Command::Print(text),
         Read::Options(options) if options.version => Command::Version,
         Read::Options(options) => Command::Serve(Box::new(options)),
     })
+}
+
+fn inspect(words: &[&str]) -> Result<Command, UsageError> {
+    let command = "pxego inspect";
+    match read::<InspectOptions>(command, inspect::HELP_HEAD, words)? {
+        Read::Help(text) => Ok(Command::Print(text)),
+        Read::Options(options) if options.images.is_empty() => Err(UsageError(format!(
+            "No image given. Name one, or a folder of them:\n  {command} CentOS.iso\nType \"{command} --help\" for the options."
+        ))),
+        Read::Options(options) => Ok(Command::Inspect(options)),
+    }
 }
 
 /// What was read of a command's words.
@@ -213,7 +233,9 @@ fn help(head: &str, generated: &str) -> String {
 fn explain(command: &str, complaint: &str, words: &[&str]) -> String {
     let complaint = complaint.split("\n\n").next().unwrap_or(complaint).trim();
     let hint = match words.first() {
-        Some(word) if !word.starts_with('-') && *word != "help" => "Every option begins with --.\n",
+        Some(word) if command == "pxego" && !word.starts_with('-') && *word != "help" => {
+            "Every option begins with --.\n"
+        }
         _ => "",
     };
     format!("{complaint}\n{hint}Type \"{command} --help\" for the options.")
@@ -270,6 +292,25 @@ mod tests {
         }
         for word in ["-V", "--version"] {
             assert_eq!(parse([OsString::from(word)]), Ok(Command::Version));
+        }
+    }
+
+    #[test]
+    fn images_to_inspect_stand_alone_and_options_anywhere() {
+        let inspect = |arguments: &[&str]| parse(arguments.iter().map(OsString::from));
+        let expected =
+            InspectOptions { json: true, verify: false, images: vec!["a b.iso".into(), "dir".into()] };
+        for arguments in [["inspect", "--json", "a b.iso", "dir"], ["inspect", "a b.iso", "dir", "--json"]] {
+            assert_eq!(inspect(&arguments), Ok(Command::Inspect(expected.clone())));
+        }
+        let Ok(Command::Print(help)) = inspect(&["inspect", "-h"]) else { panic!("no help") };
+        assert!(help.starts_with("Usage: pxego inspect") && help.contains("  --verify "), "{help}");
+        assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+        for (arguments, named) in
+            [(vec!["inspect"], "CentOS.iso"), (vec!["inspect", "--jason", "x"], "--jason")]
+        {
+            let Err(UsageError(text)) = inspect(&arguments) else { panic!("{arguments:?} is accepted") };
+            assert!(text.contains(named) && text.contains("pxego inspect --help"), "{text}");
         }
     }
 

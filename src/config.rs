@@ -37,6 +37,8 @@ const DEFAULT_STATE: &str = "/var/lib/pxego";
 pub struct Config {
     /// The interface to serve on; `None` asks for the list of candidates.
     pub iface: Option<String>,
+    /// Whether images are compared with their checksums before they are served.
+    pub verify: bool,
     /// The install images, and folders of them; at least one.
     pub images: Vec<PathBuf>,
     /// What the user wishes of the menu.
@@ -45,8 +47,6 @@ pub struct Config {
     pub overlays: Vec<Overlay>,
     /// Where packages come from when an image has none; without a trailing slash.
     pub mirror: Option<String>,
-    /// Whether images are compared with their checksums before they are served.
-    pub verify: bool,
     /// The kickstart.
     pub kickstart: Option<PathBuf>,
     /// The list of machines.
@@ -143,11 +143,11 @@ impl Config {
         };
         Ok(Self {
             iface: options.iface.clone(),
+            verify: options.verify,
             images: options.iso.clone(),
             menu: images::menu(options.default.as_deref(), options.timeout.as_deref()).map_err(usage)?,
             overlays: options.overlay.iter().map(|text| Overlay::parse(text)).collect(),
             mirror: images::mirror(options.mirror.as_deref()).map_err(usage)?,
-            verify: options.verify,
             kickstart: options.ks.clone(),
             machines: options.machines.clone(),
             only: options.only.clone(),

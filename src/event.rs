@@ -344,6 +344,14 @@ impl What {
         }
     }
 
+    /// The event as a person reads it, in as many lines as that takes.
+    pub fn sentences(&self) -> Vec<String> {
+        match self {
+            Self::Counters { counts } => groups(counts),
+            _ => vec![self.sentence()],
+        }
+    }
+
     /// The event as a person reads it. Names that come from the wire are not escaped here; `ui` does that.
     pub fn sentence(&self) -> String {
         match self {
@@ -353,11 +361,7 @@ impl What {
             Self::Ready { image, server, pool: None, url } => format!("{image} on {server}, {url}"),
             Self::Image { id, name, file } => format!("{id}: {name}, {file}"),
             Self::Asking { text } | Self::Dhcp { text, .. } => text.clone(),
-            Self::Counters { counts } => {
-                let each: Vec<String> =
-                    counts.iter().map(|(name, number)| format!("{name} {number}")).collect();
-                each.join(", ")
-            }
+            Self::Counters { counts } => groups(counts).join("; "),
             Self::Adapting { next, .. } => format!("it ignored our offer; now: {next}"),
             Self::Adapted { shape } => format!("the shape of offer that it takes: {shape}; remembered"),
             Self::Conflict { address } => {
@@ -421,6 +425,23 @@ fn protocol_name(protocol: Protocol) -> &'static str {
     }
 }
 
+/// Counters as people read them: what is zero is left out, and what belongs together stands in one line.
+fn groups(counts: &[(String, u64)]) -> Vec<String> {
+    let mut groups: Vec<(&str, Vec<String>)> = Vec::new();
+    for (name, number) in counts.iter().filter(|(_, number)| *number > 0) {
+        let (group, cause) = name.split_once('.').unwrap_or((name, ""));
+        let one = format!("{cause} {number}").trim_start().to_owned();
+        match groups.iter_mut().find(|(other, _)| *other == group) {
+            Some((_, members)) => members.push(one),
+            None => groups.push((group, vec![one])),
+        }
+    }
+    if groups.is_empty() {
+        return vec!["nothing so far".to_owned()];
+    }
+    groups.iter().map(|(group, members)| format!("{group}: {}", members.join(", "))).collect()
+}
+
 /// A length as people say it: `512 bytes`, `8.2 MB`. MB are millions of bytes.
 pub fn human_bytes(bytes: u64) -> String {
     const UNITS: [(u64, &str); 3] = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
@@ -445,6 +466,18 @@ mod tests {
         ] {
             assert_eq!(human_bytes(bytes), text);
         }
+    }
+
+    #[test]
+    fn counters_are_grouped_and_what_is_zero_is_left_out() {
+        let counts = [("ignored.flood", 3), ("sent.ack", 2), ("lost.too-long", 0), ("sent.offer", 7)];
+        let counts = counts.map(|(name, number)| (name.to_owned(), number)).to_vec();
+        let what = What::Counters { counts };
+        assert_eq!(what.sentences(), ["ignored: flood 3", "sent: ack 2, offer 7"]);
+        assert_eq!(what.sentence(), "ignored: flood 3; sent: ack 2, offer 7");
+        let Some((_, Fact::Counts(all))) = what.facts().pop() else { panic!("no counts") };
+        assert_eq!(all.len(), 4, "programs get all of them");
+        assert_eq!(What::Counters { counts: vec![] }.sentences(), ["nothing so far"]);
     }
 
     #[test]

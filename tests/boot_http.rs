@@ -10,6 +10,11 @@ mod trial;
 #[path = "common/wire.rs"]
 mod wire;
 
+use std::fs;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
 use lab::Firmware;
 use serde_json::Value;
 use trial::{OtherServer, Setup, Trial, fetched, of};
@@ -61,12 +66,99 @@ fn c12_h01_h02_h03_h07_h16_h21_h22_from_the_loader_to_the_kernel() {
     assert_eq!(&verbs[..2], [true, false], "HEAD, then GET: {first:?}");
     let lengths = http(&trial, |line| line.starts_with("Content-Length: "));
     assert_eq!(lengths[0], lengths[1], "of HEAD and GET: {lengths:?}");
+    // GRUB looks for this spelling and no other (grub-core/net/http.c), and has read its menu and the kernel.
+    let spelt = http(&trial, |line| line.to_ascii_lowercase().starts_with("content-length:"));
+    assert_eq!(spelt, lengths);
+    let menu =
+        http(&trial, |line| line.contains("GET /EFI/BOOT/grub.cfg") || line.contains("/grub.cfg HTTP/1.1"));
+    assert!(!menu.is_empty() && lengths.len() > 4, "{menu:?} {lengths:?}");
     assert!(
         !http(&trial, |line| line.contains("GET /EFI/BOOT//grubx64.efi")).is_empty(),
         "as shim spells it"
     );
     assert!(http(&trial, |line| line.contains("revocations_s")).len() >= 2);
     trial.end();
+}
+
+/// What a loader asks for that is not there, and the first byte of a file that fits into no memory: firmware waits five
+/// seconds for a response (`PcdHttpIoTimeout`), and shim asks for three files that nobody has before it goes on.
+///
+/// The best of several: this computer may be busy with something else.
+#[test]
+fn h08_h21_first_bytes_come_at_once() {
+    const TRIES: usize = 20;
+    let scratch = lab::scratch("prompt");
+    let image = scratch.join("large.iso");
+    large_image(&scratch, &image);
+    let bench = netns::Bench::new();
+    let state = scratch.join("state");
+    let arguments = ["--iso", image.to_str().unwrap(), "--state", state.to_str().unwrap()];
+    let pxego = lab::Pxego::start(&bench.server, &arguments);
+    bench.client.ip("addr add 192.168.100.9/24 dev eth0");
+    let first_byte = |name: &str| {
+        bench.client.run(|| {
+            let mut stream = std::net::TcpStream::connect("192.168.100.1:80").unwrap();
+            let request = format!("GET /{name} HTTP/1.1\r\nHost: 192.168.100.1\r\n\r\n");
+            let start = Instant::now();
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut first = [0; 12];
+            stream.read_exact(&mut first).unwrap();
+            (String::from_utf8_lossy(&first).into_owned(), start.elapsed())
+        })
+    };
+    for (name, status, limit) in [
+        ("EFI/BOOT/revocations.efi", "HTTP/1.1 404", Duration::from_millis(50)),
+        ("EFI/BOOT/revocations_sbat.efi", "HTTP/1.1 404", Duration::from_millis(50)),
+        ("EFI/BOOT/certificates", "HTTP/1.1 404", Duration::from_millis(50)),
+        ("LiveOS/large.iso", "HTTP/1.1 200", Duration::from_secs(1)),
+    ] {
+        let tries: Vec<_> = (0..TRIES).map(|_| first_byte(name)).collect();
+        assert!(tries.iter().all(|(said, _)| said == status), "{name}: {tries:?}");
+        let best = tries.iter().map(|(_, took)| *took).min().unwrap();
+        println!("{name}: {best:?}");
+        assert!(best < limit, "{name}: {tries:?}");
+    }
+    let mut curl = bench.client.command("curl");
+    let got = curl.args(["-sI", "http://192.168.100.1/LiveOS/large.iso"]).output().unwrap();
+    assert!(
+        String::from_utf8_lossy(&got.stdout).contains(&format!("Content-Length: {LARGE}\r\n")),
+        "{got:?}"
+    );
+    pxego.stop();
+    fs::remove_dir_all(scratch).unwrap();
+}
+
+/// The most that one extent holds: 4 GiB less a block.
+const LARGE: u32 = u32::MAX - 2047;
+
+/// An image with a file of nearly 4 GB in it that takes no room: behind its first block there is a hole.
+fn large_image(scratch: &Path, image: &Path) {
+    let tree = scratch.join("tree");
+    let treeinfo = "[general]\nfamily = CentOS Stream\nversion = 9\narch = x86_64\n";
+    for (name, text) in [
+        (".treeinfo", treeinfo),
+        ("images/pxeboot/vmlinuz", "kernel"),
+        ("images/pxeboot/initrd.img", "initrd"),
+        ("images/install.img", "hsqs"),
+        ("BaseOS/repodata/repomd.xml", "<repomd/>"),
+        ("LiveOS/large.iso", "first"),
+    ] {
+        fs::create_dir_all(tree.join(name).parent().unwrap()).unwrap();
+        fs::write(tree.join(name), text).unwrap();
+    }
+    let mut make = std::process::Command::new("genisoimage");
+    netns::run(make.args(["-quiet", "-R", "-V", "LARGE", "-o"]).args([image, &tree]));
+    // Its directory record says otherwise from now on: where, and how long in both orders of bytes (ECMA-119 §9.1).
+    let mut bytes = fs::read(image).unwrap();
+    let name = bytes.windows(11).position(|window| window == b"LARGE.ISO;1").unwrap();
+    let block = (bytes.len() as u32).div_ceil(2048);
+    for (at, value) in [(2, block), (10, LARGE)] {
+        let field = [value.to_le_bytes(), value.to_be_bytes()].concat();
+        bytes[name - 33 + at..][..8].copy_from_slice(&field);
+    }
+    fs::write(image, &bytes).unwrap();
+    let len = u64::from(block) * 2048 + u64::from(LARGE);
+    fs::File::options().write(true).open(image).unwrap().set_len(len).unwrap();
 }
 
 /// The same where another server gives the address.
@@ -79,6 +171,16 @@ fn h06_beside_another_server() {
     check(&events);
     assert!(of(&events, "leased").is_empty());
     assert_eq!(fetched(&events, "loader")[0], "http EFI/BOOT/BOOTX64.EFI");
+    trial.end();
+}
+
+/// Secure Boot by HTTP: what the firmware, shim and GRUB fetch is signed, up to an installer that runs.
+#[test]
+fn h16_with_secure_boot_on() {
+    let mut trial = Setup::new(Firmware::UefiHttpSecureBoot, "el9-signed").start("http_secure_boot");
+    let events = trial.until("stage2");
+    check(&events);
+    assert_eq!(fetched(&events, "loader"), ["http EFI/BOOT/BOOTX64.EFI", "http EFI/BOOT/grubx64.efi"]);
     trial.end();
 }
 

@@ -108,11 +108,11 @@ fn bios() {
     assert!(said.iter().any(|line| line == "row: node01, web"), "{said:#?}");
     assert!(said.iter().all(|line| !line.starts_with("script: ") || line.ends_with("status 0")), "{said:#?}");
     lab.pxego.wait_for_step("finished");
-    lab.power_on(GOOD, &disk).wait_for_console(disk::BOOTED);
+    lab.power_on(GOOD, &disk).says(disk::BOOTED);
 
     let failing = lab.power_on(BAD, &disk);
-    failing.wait_for_console("pxego-lab: row: node02, broken");
-    failing.wait_for_console("pxego-lab: failed: a %post script failed");
+    failing.says("pxego-lab: row: node02, broken");
+    failing.says("pxego-lab: failed: a %post script failed");
     lab.pxego.wait_for_step("failed");
     drop(failing);
     let waiting = lab.power_on(BAD, &disk);
@@ -147,7 +147,7 @@ fn uefi() {
     disk::efi(&disk, &["/EFI/BOOT/BOOTX64.EFI"]);
     lab.power_on(GOOD, &disk).install();
     lab.pxego.wait_for_step("finished");
-    lab.power_on(GOOD, &disk).wait_for_console(disk::BOOTED);
+    lab.power_on(GOOD, &disk).says(disk::BOOTED);
     let events = lab.end(GOOD);
     assert_eq!(of(&events, "named")[0]["name"], "lab001");
     let kernels = of(&events, "kernel").len();

@@ -67,26 +67,27 @@ impl Desk {
 
     fn power_on(&mut self) {
         self.machine = None;
-        let (disk, monitor) = (self.scratch.join("disk"), self.monitor());
-        let _ = fs::remove_file(&monitor);
-        let extras = Extras { disks: &[&disk], monitor: Some(&monitor) };
-        let cards = [(TAP, MAC)];
-        self.machine = Some(Machine::power_on_with(&self.bench.client, self.firmware, &cards, &extras));
-    }
-
-    fn monitor(&self) -> PathBuf {
-        self.scratch.join("monitor")
+        self.machine = Some(switch_on(&self.bench, self.firmware, &self.scratch));
     }
 
     /// Waits until its disk boots.
     fn until_its_disk(&self) {
-        self.machine.as_ref().unwrap().wait_for_console(disk::BOOTED);
+        self.machine.as_ref().unwrap().says(disk::BOOTED);
     }
 
-    /// Presses a key until the machine has fetched a kernel: its name.
+    /// Presses a key until the machine has fetched a kernel: its name. When no key came through in time, and the machine
+    /// booted its disk, it is switched on again.
     fn press(&mut self, key: &str) -> String {
-        let monitor = self.monitor();
-        let event = self.pxego.wait_for_step_while("kernel", || keyboard::press(&monitor, key));
+        let Self { machine, pxego, bench, firmware, scratch, .. } = self;
+        let monitor = scratch.join(MONITOR);
+        let event = pxego.wait_for_step_while("kernel", || {
+            keyboard::press(&monitor, key);
+            let console = machine.as_ref().map(Machine::console).unwrap_or_default();
+            if console.iter().any(|line| line.contains(disk::BOOTED)) {
+                *machine = None;
+                *machine = Some(switch_on(bench, *firmware, scratch));
+            }
+        });
         event["name"].as_str().unwrap().to_owned()
     }
 
@@ -99,13 +100,8 @@ impl Desk {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// The names of the files fetched as `step`.
-    fn fetched(&self, step: &str) -> Vec<&str> {
-        let events = self.pxego.events().iter().filter(|event| event["event"] == step && event["mac"] == MAC);
-        events.filter_map(|event| event["name"].as_str()).collect()
-    }
-
-    fn end(self) {
+    /// Ends everything. All events.
+    fn end(self) -> Vec<Value> {
         drop(self.machine);
         let events: Vec<Value> = self.pxego.stop();
         let bad = ["refused", "nothing-to-boot", "warning"];
@@ -113,7 +109,24 @@ impl Desk {
             events.iter().filter(|it| bad.iter().any(|bad| it["event"] == *bad)).collect();
         assert!(found.is_empty(), "{found:#?}");
         fs::remove_dir_all(self.scratch).unwrap();
+        events
     }
+}
+
+/// The names of the files that the machine fetched as `step`.
+fn fetched<'a>(events: &'a [Value], step: &str) -> Vec<&'a str> {
+    let events = events.iter().filter(|event| event["event"] == step && event["mac"] == MAC);
+    events.filter_map(|event| event["name"].as_str()).collect()
+}
+
+/// The socket of QEMU's monitor.
+const MONITOR: &str = "monitor";
+
+fn switch_on(bench: &Bench, firmware: Firmware, scratch: &Path) -> Machine {
+    let (disk, monitor) = (scratch.join("disk"), scratch.join(MONITOR));
+    let _ = fs::remove_file(&monitor);
+    let extras = Extras { disks: &[&disk], monitor: Some(&monitor) };
+    Machine::power_on_with(&bench.client, firmware, &[(TAP, MAC)], &extras)
 }
 
 /// The key before the entry `label` in a menu, whose lines are `before KEY after`.
@@ -129,13 +142,12 @@ fn bios_boots_its_disk_or_what_is_chosen() {
     let images: Vec<&Path> = images.iter().map(PathBuf::as_path).collect();
     let mut desk = Desk::new("menus_bios", Firmware::Bios, &images, "--timeout 5", disk::bios);
     desk.until_its_disk();
-    assert!(desk.fetched("kernel").is_empty());
 
     desk.power_on();
     let menu = desk.menu("boot.ipxe");
     let key = key_of(&menu, "item --key ", " el8 ").to_owned();
     assert_eq!(desk.press(&key), "t/el8/images/pxeboot/vmlinuz");
-    desk.end();
+    assert_eq!(fetched(&desk.end(), "kernel").len(), 1, "none when it booted its disk");
 }
 
 /// The same by PXELINUX: its menu, which starts the user's default.
@@ -147,9 +159,9 @@ fn pxelinux_starts_what_the_user_wants() {
     let mut desk = Desk::new("menus_pxelinux", Firmware::Bios, &images, options, disk::bios);
     let kernel = desk.pxego.wait_for_step("kernel")["name"].clone();
     assert_eq!(kernel, "t/el8/images/pxeboot/vmlinuz");
-    let loaders = desk.fetched("loader");
+    let events = desk.end();
+    let loaders = fetched(&events, "loader");
     assert!(loaders.contains(&"pxelinux.0") && loaders.contains(&"menu.c32"), "{loaders:?}");
-    desk.end();
 }
 
 /// `LOCALBOOT 0` gives control back to the BIOS, which goes on to the disk.
@@ -159,8 +171,9 @@ fn pxelinux_boots_the_disk() {
     let options = "--default local";
     let desk = Desk::new("menus_pxelinux_local", Firmware::Bios, &[&image], options, disk::bios);
     desk.until_its_disk();
-    assert!(desk.fetched("kernel").is_empty());
-    desk.end();
+    let events = desk.end();
+    assert_eq!(fetched(&events, "loader")[0], "pxelinux.0");
+    assert!(fetched(&events, "kernel").is_empty());
 }
 
 /// GRUB finds what is installed, whose ever it is; and a key chooses the second image.
@@ -172,13 +185,12 @@ fn uefi_boots_its_disk_or_what_is_chosen() {
     let make_disk = |path: &Path| disk::efi(path, &["/EFI/lab/shimx64.efi"]);
     let mut desk = Desk::new("menus_uefi", Firmware::Uefi, &images, "--timeout 5", make_disk);
     desk.until_its_disk();
-    assert!(desk.fetched("kernel").is_empty());
 
     desk.power_on();
     let menu = desk.menu("grub/grub.cfg");
-    let key = key_of(&menu, "'", "  Install CentOS Linux 8.5 Dvd'").to_owned();
+    let key = key_of(&menu, "'", "  Install CentOS Linux 8.5 DVD'").to_owned();
     assert_eq!(desk.press(&key), "t/el8/images/pxeboot/vmlinuz");
-    desk.end();
+    assert_eq!(fetched(&desk.end(), "kernel").len(), 1, "none when it booted its disk");
 }
 
 /// iPXE gives control back to the firmware with an error, and that goes on to the disk.
@@ -188,8 +200,7 @@ fn ipxe_on_uefi_boots_the_disk() {
     let make_disk = |path: &Path| disk::efi(path, &["/EFI/BOOT/BOOTX64.EFI"]);
     let desk = Desk::new("menus_ipxe", Firmware::Uefi, &[&image], "--default local --timeout 1", make_disk);
     desk.until_its_disk();
-    assert_eq!(desk.fetched("menu").last(), Some(&"boot.ipxe"));
-    desk.end();
+    assert_eq!(fetched(&desk.end(), "menu").last(), Some(&"boot.ipxe"));
 }
 
 /// Secure Boot, and the kernel of one image that the loader of the other is refused: the machine starts again, and gets
@@ -227,13 +238,11 @@ fn secure_boot_leads_to_the_loader_of_the_chosen_image() {
     let mut desk = Desk::new("menus_secure", Firmware::UefiSecureBoot, &images, options, disk::bios);
     assert_eq!(desk.pxego.wait_for_step("kernel")["name"], "t/el9/images/pxeboot/vmlinuz");
     assert_eq!(desk.pxego.wait_for_step("menu")["name"], "pick/el9/grub.cfg");
-    assert_eq!(desk.fetched("loader")[0], "t/el8/EFI/BOOT/BOOTX64.EFI");
-    let before = desk.fetched("loader").len();
     // The lab's machines stay off when they would start again.
     desk.power_on();
     assert_eq!(desk.pxego.wait_for_step("kernel")["name"], "t/el9/images/pxeboot/vmlinuz");
-    let loaders = &desk.fetched("loader")[before..];
-    assert_eq!(loaders, ["t/el9/EFI/BOOT/BOOTX64.EFI", "t/el9/EFI/BOOT/grubx64.efi"]);
-    desk.end();
+    let own = ["BOOTX64.EFI", "grubx64.efi"]
+        .map(|name| ["t/el8", "t/el9"].map(|at| format!("{at}/EFI/BOOT/{name}")));
+    assert_eq!(fetched(&desk.end(), "loader"), [&own[0][0], &own[1][0], &own[0][1], &own[1][1]]);
     fs::remove_dir_all(place).unwrap();
 }

@@ -12,6 +12,7 @@ mod trial;
 mod wire;
 
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use lab::Firmware;
 use serde_json::Value;
@@ -82,6 +83,48 @@ fn p14_p24_uefi_beside_isc_dhcpd() {
         assert_eq!(loaders, ["tftp EFI/BOOT/BOOTX64.EFI", "tftp EFI/BOOT/grubx64.efi"]);
     }
     trial.end();
+}
+
+/// Secure Boot beside another server: the image's own shim and GRUB, all of it signed, up to an installer that runs. GRUB from
+/// 2.12 on asks us for its menu.
+#[test]
+fn p24_uefi_with_secure_boot_beside_isc_dhcpd() {
+    let mut setup = Setup::new(Firmware::UefiSecureBoot, "el9-signed");
+    setup.other = Some(OtherServer::IscDhcpd);
+    let mut trial = setup.start("proxy_secure_boot");
+    let events = trial.until("stage2");
+    check_part(&trial, &events);
+    assert_eq!(fetched(&events, "loader"), ["tftp EFI/BOOT/BOOTX64.EFI", "tftp EFI/BOOT/grubx64.efi"]);
+    let warnings = of(trial.pxego.events(), "warning");
+    assert!(warnings.iter().all(|it| !it["text"].as_str().unwrap().contains("GRUB")), "{warnings:?}");
+    trial.end();
+}
+
+/// iPXE that came by PXE beside another server: the ROM hands it packets that are not all, and it asks again until it knows
+/// what to boot.
+#[test]
+fn c14_ipxe_chainloaded_by_a_plain_rom_beside_dnsmasq() {
+    let mut setup = Setup::new(Firmware::Bios, "el9-bare");
+    setup.other = Some(OtherServer::Dnsmasq);
+    setup.wire = Some((hides_ipxe_of_the_rom, passes));
+    let mut trial = setup.start("proxy_chainloaded_ipxe");
+    let events = trial.until_kernel();
+    check_part(&trial, &events);
+    assert_eq!(fetched(&events, "loader"), ["tftp undionly.kpxe"], "once: no loop");
+    assert_eq!(fetched(&events, "menu"), ["http boot.ipxe"]);
+    trial.end();
+}
+
+/// Takes iPXE's options out of the ROM's requests only: until it asks for the program that it was offered.
+fn hides_ipxe_of_the_rom(frame: &mut [u8]) -> bool {
+    static IS_ROM: AtomicBool = AtomicBool::new(true);
+    if frame.windows(8).any(|window| window == b"undionly") {
+        IS_ROM.store(false, Ordering::Relaxed);
+    }
+    if IS_ROM.load(Ordering::Relaxed) {
+        without_ipxe_options(frame);
+    }
+    true
 }
 
 /// The boot service on port 4011, beside another server: option 60 alone makes OVMF ask there.

@@ -21,6 +21,7 @@ use dhcp_lab::{
 };
 use dhcp_machine::Machine;
 use netns::{DEADLINE, Netns, Running, run, wait_until};
+use pxego::wire::arp::Arp;
 use pxego::wire::dhcp::{BOOT_REQUEST, FLAG_BROADCAST, Message, MessageType};
 use pxego::wire::dhcp_option::Code;
 
@@ -240,7 +241,7 @@ fn hashed_address(server: &Netns, client: &Netns, scratch: &Scratch) -> String {
 }
 
 #[test]
-fn d53_d55_l16_an_address_that_somebody_uses_is_not_offered() {
+fn d53_d55_an_address_that_somebody_uses_is_not_offered() {
     let (lan, scratch) = (Lan::new(), Scratch::new("d53"));
     let (server, client, squatter) = (lan.host("s"), lan.host("c"), lan.host("q"));
     let taken = hashed_address(&server, &client, &scratch);
@@ -263,6 +264,27 @@ fn d53_d55_l16_an_address_that_somebody_uses_is_not_offered() {
     assert!(first(&format!("who-has {} tell 0.0.0.0", told.ip)) < first(&format!("> {mac}, ethertype IPv4")));
     let (events, _) = pxego.stop();
     assert_eq!(of_kind(&events, "conflict").len(), 1, "{events:#?}");
+}
+
+#[test]
+fn l16_who_asks_for_our_address_is_answered_once() {
+    const TIMES: usize = 5;
+    let (lan, scratch) = (Lan::new(), Scratch::new("l16"));
+    let (server, client) = (lan.host("s"), lan.host("c"));
+    let _pxego = Pxego::start(&server, &scratch, &[]);
+    let wire = Tcpdump::start(&client, "arp");
+    let mut machine = Machine::new(&client, [0x52, 0x54, 0, 0, 0x16, 1]);
+    let mut frame = Vec::new();
+    for _ in 0..TIMES {
+        Arp::request(machine.mac, Ipv4Addr::new(192, 168, 100, 77), SERVER_IP).emit(&mut frame);
+        machine.transmit(&frame);
+    }
+    // What comes after them is answered after them.
+    machine.lease(|_| ());
+    let answers: Vec<_> =
+        wire.stop().into_iter().filter(|line| line.contains(&format!("Reply {SERVER} is-at"))).collect();
+    assert_eq!(answers.len(), TIMES, "{answers:#?}");
+    assert!(answers.iter().all(|line| line.contains(&format!("is-at {}", mac_of(&server, "eth0")))));
 }
 
 #[test]

@@ -6,6 +6,8 @@
 mod dhcp_lab;
 #[path = "common/dhcp_machine.rs"]
 mod dhcp_machine;
+#[path = "common/fault.rs"]
+mod fault;
 #[path = "common/netns.rs"]
 mod netns;
 
@@ -16,6 +18,7 @@ use dhcp_lab::{
     Lan, Pxego, SERVER, Scratch, Tcpdump, Udhcpc, address, bare_dnsmasq, lease, mac_of, of_kind, text,
 };
 use dhcp_machine::Machine;
+use fault::Fault;
 use netns::{DEADLINE, Netns, run, wait_until};
 use pxego::wire::MacAddr;
 use pxego::wire::dhcp::MessageType;
@@ -157,6 +160,28 @@ fn l19_under_twenty_thousand_garbage_frames_a_second_an_honest_client_is_served(
 }
 
 #[test]
+fn l19_frames_that_were_lost_are_told_of() {
+    let (lan, scratch) = (Lan::new(), Scratch::new("l19-lost"));
+    let (server, vandal, client) = (lan.host("s"), lan.host("v"), lan.host("c"));
+    let mut pxego = Pxego::start(&server, &scratch, &[]);
+    let mut machine = Machine::new(&vandal, [0x52, 0x54, 0, 0xba, 0xd0, 2]);
+    let noise = datagram(machine.mac, 67, &[0; 1000]);
+    // Held up, as by a computer that swaps, for longer than its buffer lasts.
+    pxego.signal("STOP");
+    for _ in 0..30_000 {
+        machine.transmit(&noise);
+    }
+    pxego.signal("CONT");
+    let is_it = |event: &serde_json::Value| text(event).contains("frames were lost");
+    let warning = pxego.wait_until("of lost frames", DEADLINE, is_it);
+    assert!(text(&warning).contains("tcpdump -ni eth0"), "{warning}");
+    lease(&client, &scratch, &[]);
+    let (events, _) = pxego.stop();
+    let last = of_kind(&events, "counters").last().unwrap()["counts"].clone();
+    assert!(last["lost.buffer-full"].as_u64() > Some(0), "{last}");
+}
+
+#[test]
 fn l07_l09_service_goes_on_when_the_interface_went_down_or_away() {
     let (lan, scratch) = (Lan::new(), Scratch::new("l07"));
     let (server, client) = (lan.host("s"), lan.host("c"));
@@ -182,6 +207,69 @@ fn l07_l09_service_goes_on_when_the_interface_went_down_or_away() {
     let (events, _) = pxego.stop();
     assert_eq!(of_kind(&events, "dhcp").len(), 1, "{events:#?}");
     assert_eq!(address(&server), None, "what was changed is taken back on the new one too");
+}
+
+#[test]
+fn l30_what_a_killed_run_left_on_the_interface_is_taken_back_by_the_next() {
+    let (lan, scratch) = (Lan::new(), Scratch::new("l30-killed"));
+    let (server, client) = (lan.host("s"), lan.host("c"));
+    server.ip("link set eth0 down");
+    let is_up = || {
+        let flags = server.command("cat").arg("/sys/class/net/eth0/flags").output().unwrap();
+        u32::from_str_radix(String::from_utf8_lossy(&flags.stdout).trim().trim_start_matches("0x"), 16)
+            .unwrap()
+            & 1
+            == 1
+    };
+    let mut pxego = Pxego::spawn(&server, &scratch, &[]);
+    pxego.wait_for("asking");
+    pxego.kill();
+    assert_eq!(address(&server).as_deref(), Some(SERVER), "nobody was left to take it back");
+    assert!(is_up());
+    let mut pxego = Pxego::spawn(&server, &scratch, &[]);
+    pxego.wait_for("dhcp");
+    lease(&client, &scratch, &[]);
+    pxego.stop();
+    assert_eq!(address(&server), None);
+    assert!(!is_up());
+
+    // Another address this time: the old one goes at once.
+    server.ip("link set eth0 up");
+    let mut pxego = Pxego::spawn(&server, &scratch, &[]);
+    pxego.wait_for("asking");
+    pxego.kill();
+    let mut pxego = Pxego::spawn(&server, &scratch, &["--address", "192.168.9.1/24"]);
+    pxego.wait_for("asking");
+    assert_eq!(address(&server).as_deref(), Some("192.168.9.1"));
+    pxego.stop();
+    assert_eq!(address(&server), None);
+
+    // One that was there before is nobody's to remove.
+    server.ip("addr add 192.168.100.1/24 dev eth0");
+    let mut pxego = Pxego::spawn(&server, &scratch, &[]);
+    pxego.wait_for("asking");
+    pxego.kill();
+    let mut pxego = Pxego::spawn(&server, &scratch, &[]);
+    pxego.wait_for("asking");
+    pxego.stop();
+    assert_eq!(address(&server).as_deref(), Some(SERVER));
+}
+
+#[test]
+fn l30_a_panic_ends_the_run_and_takes_back_what_was_changed() {
+    let (lan, scratch) = (Lan::new(), Scratch::new("l30-panic"));
+    let (server, client) = (lan.host("s"), lan.host("c"));
+    let pxego = Pxego::start(&server, &scratch, &[]);
+    assert_eq!(address(&server).as_deref(), Some(SERVER));
+    // Without random numbers there is no secret for a new machine's kickstart, and no way to go on.
+    let fault = Fault::inject(pxego.pid(), "dhcp", "open,openat", "error=EIO");
+    let mut machine = Machine::new(&client, [0x52, 0x54, 0, 0, 0x30, 0]);
+    machine.broadcast(&machine.request(MessageType::Discover));
+    let (status, said) = pxego.ended();
+    drop(fault);
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("/dev/urandom") && said.contains("the dhcp server stopped"), "{said}");
+    assert_eq!(address(&server), None);
 }
 
 #[test]

@@ -5,19 +5,20 @@
 mod dhcp_lab;
 #[path = "common/dhcp_machine.rs"]
 mod dhcp_machine;
+#[path = "common/fault.rs"]
+mod fault;
 #[path = "common/netns.rs"]
 mod netns;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::Ipv4Addr;
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use dhcp_lab::{Lan, Pxego, Scratch, lease, terminate, text};
+use dhcp_lab::{Lan, Pxego, Scratch, lease, text};
 use dhcp_machine::{Heard, Machine};
-use netns::{DEADLINE, Running, wait_until};
+use fault::Fault;
+use netns::{DEADLINE, wait_until};
 use pxego::wire::MacAddr;
 use pxego::wire::dhcp::MessageType;
 use pxego::wire::dhcp_option::Code;
@@ -173,33 +174,6 @@ fn on_a_full_disk_machines_get_addresses_and_it_is_told() {
     assert!((1..=8).contains(&warnings), "{warnings} warnings");
 }
 
-/// strace(1), which spoils each `fdatasync` of the disk thread until it is dropped. No other thread is touched.
-struct Fault(Running);
-
-impl Fault {
-    fn inject(pxego: &Pxego, fault: &str) -> Self {
-        let tasks = format!("/proc/{}/task", pxego.pid());
-        let name = |task: &Path| fs::read_to_string(task.join("comm")).unwrap_or_default();
-        let tasks = fs::read_dir(tasks).unwrap().map(|task| task.unwrap().path());
-        let disk = tasks.into_iter().find(|task| name(task) == "disk\n").expect("a disk thread");
-        let mut strace = Command::new("strace");
-        strace.args(["-qq", "-o", "/dev/null", "-e", "trace=fdatasync"]);
-        strace.args(["-e", &format!("inject=fdatasync:{fault}"), "-p"]).arg(disk.file_name().unwrap());
-        let strace = Running(strace.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-        wait_until("strace is attached", || {
-            !fs::read_to_string(disk.join("status")).unwrap().contains("TracerPid:\t0\n")
-        });
-        Self(strace)
-    }
-}
-
-impl Drop for Fault {
-    fn drop(&mut self) {
-        // It lets go only when it is asked to.
-        terminate(&mut self.0);
-    }
-}
-
 #[test]
 fn d49_a_disk_that_hangs_holds_up_its_own_grants_in_their_order_and_nobody_else() {
     let (lan, scratch) = (Lan::new(), Scratch::new("slow-disk"));
@@ -208,7 +182,7 @@ fn d49_a_disk_that_hangs_holds_up_its_own_grants_in_their_order_and_nobody_else(
     let mut machine = Machine::new(&client, mac(1).0);
     let offers = discover_all(&mut machine, 1..=1);
     // Longer than the test can take: in microseconds, before the call.
-    let fault = Fault::inject(&pxego, "delay_enter=600000000");
+    let fault = Fault::inject(pxego.pid(), "disk", "fdatasync", "delay_enter=600000000");
     request_all(&mut machine, &offers, Ipv4Addr::new(192, 168, 100, 1));
     become_machine(&mut machine, 1);
     machine.broadcast(&machine.request(MessageType::Discover));
@@ -236,7 +210,7 @@ fn a_disk_that_fails_is_told_of_and_machines_get_addresses() {
     let (lan, scratch) = (Lan::new(), Scratch::new("bad-disk"));
     let (server, client) = (lan.host("s"), lan.host("c"));
     let mut pxego = Pxego::start(&server, &scratch, &[]);
-    let fault = Fault::inject(&pxego, "error=EIO");
+    let fault = Fault::inject(pxego.pid(), "disk", "fdatasync", "error=EIO");
     let told = lease(&client, &scratch, &[]);
     let is_it = |event: &Value| text(event).contains("leases cannot be written");
     let warning = pxego.wait_until("of the disk", DEADLINE, is_it);

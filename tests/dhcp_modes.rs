@@ -99,8 +99,9 @@ fn l24_a_server_that_appears_ends_our_giving_addresses() {
     let (server, other, first, second) = (lan.host("s"), lan.host("o"), lan.host("c"), lan.host("d"));
     server.ip("addr add 192.168.7.2/24 dev eth0");
     let mut pxego = Pxego::start(&server, &scratch, &["--range", "192.168.7.100-192.168.7.199"]);
-    let before = lease(&first, &scratch, &[]);
-    assert_eq!(before.server, "192.168.7.2");
+    let mut tenant = Machine::new(&first, [0x52, 0x54, 0, 0, 0x24, 0]);
+    let before = tenant.lease(|_| ()).message.yiaddr;
+    assert!(before.octets()[3] >= 100, "{before}");
 
     let _dnsmasq = dnsmasq(&other, &scratch, &["--no-ping"]);
     // Whoever asks next makes the other one speak.
@@ -115,9 +116,54 @@ fn l24_a_server_that_appears_ends_our_giving_addresses() {
     let heard = machine.collect(dhcp_machine::SILENCE, |_| false);
     assert!(!heard.is_empty() && heard.iter().all(|heard| heard.server() == Some(OTHER)), "{heard:?}");
 
-    // The lease that we gave before is ours to renew.
-    let again = lease(&first, &scratch, &["-r", &before.ip]);
-    assert!(again.server == "192.168.7.1" || again.ip == before.ip, "{again:?}");
+    // The lease that we gave before is ours to renew, and the machine that has it is told of nobody else.
+    // Another than the other machine's.
+    tenant.xid = 0x7e57_0001;
+    let mut renewal = tenant.request(MessageType::Request);
+    (renewal.ciaddr, renewal.flags) = (before, 0);
+    let to = mac_of(&server, "eth0").parse().unwrap();
+    tenant.send(&renewal, (before, 68), (to, OURS, 67));
+    let ack = tenant.answer();
+    assert_eq!((ack.kind(), ack.server(), ack.message.yiaddr), (Some(MessageType::Ack), Some(OURS), before));
+}
+
+#[test]
+fn l24_when_the_other_server_has_gone_for_a_minute_we_give_addresses_again() {
+    /// Four questions twenty seconds apart, and as much for a busy computer.
+    const PATIENCE: Duration = Duration::from_secs(180);
+    let (lan, scratch) = (Lan::new(), Scratch::new("l24-gone"));
+    let (server, other, client) = (beside(&lan), lan.host("o"), lan.host("c"));
+    let mut dnsmasq = dnsmasq(&other, &scratch, &["--no-ping"]);
+    let mut pxego = Pxego::start(&server, &scratch, &["--range", "192.168.7.100-192.168.7.199"]);
+    assert_eq!(of_kind(pxego.events(), "dhcp")[0]["mode"], "proxy");
+    terminate(&mut dnsmasq);
+    let dhcp = pxego.wait_until("full", PATIENCE, |event| event["event"] == "dhcp");
+    assert_eq!(dhcp["mode"], "full", "{dhcp}");
+    let told = lease(&client, &scratch, &[]);
+    assert_eq!(told.server, "192.168.7.2");
+}
+
+#[test]
+fn p24_as_a_proxy_by_wish_it_names_the_other_server_and_says_what_to_boot() {
+    let (lan, scratch) = (Lan::new(), Scratch::new("proxy-wish"));
+    let (other, server, client) = (lan.host("o"), beside(&lan), lan.host("c"));
+    let _dnsmasq = dnsmasq(&other, &scratch, &["--no-ping"]);
+    let mut pxego = Pxego::spawn(&server, &scratch, &["--dhcp", "proxy"]);
+    let dhcp = pxego.wait_for("dhcp");
+    assert_eq!(dhcp["mode"], "proxy");
+    names_dnsmasq(&dhcp, &other);
+    let mut machine = Machine::new(&client, [0x52, 0x54, 0, 0, 0x24, 9]);
+    machine.broadcast(&machine.pxe_request(MessageType::Discover, 0));
+    let heard = machine.collect(DEADLINE, |heard| heard.len() == 2);
+    let mut offers: Vec<_> = heard.iter().map(|one| (one.server(), one.message.yiaddr.octets()[3])).collect();
+    offers.sort();
+    assert_eq!(offers[1], (Some(OURS), 0), "boot information and no address");
+    assert!(offers[0].0 == Some(OTHER) && (50..=99).contains(&offers[0].1), "an address: {offers:?}");
+    let ours = heard.iter().find(|one| one.server() == Some(OURS)).unwrap();
+    assert!(!ours.message.file_name().is_empty());
+    let (events, _) = pxego.stop();
+    assert!(of_kind(&events, "warning").iter().all(|event| !text(event).contains("nobody")), "{events:#?}");
+    assert!(of_kind(&events, "leased").is_empty());
 }
 
 #[test]

@@ -197,14 +197,21 @@ fn both_programs_images_are_read_as_xorriso_and_hadris_read_them() {
         let ours = IsoImage::open(Arc::new(ImageFile::open(&image).unwrap())).unwrap();
         assert_eq!(ours.warnings(), [], "{program}");
         same_as_unpacked(&ours, &image_tree::truth(&unpacked), program);
-        same_as_hadris(&ours, &image, program);
+        same_as_hadris(&ours, &image, &unpacked, program);
     }
     fs::remove_dir_all(&scratch).unwrap();
 }
 
 fn same_as_unpacked(ours: &IsoImage, truth: &BTreeMap<Vec<u8>, Truth>, program: &str) {
     let mut walked = BTreeSet::new();
-    ours.walk(|path, _| assert!(walked.insert(path.to_vec())));
+    ours.walk(|path, entry| {
+        assert!(walked.insert(path.to_vec()));
+        let len = match truth.get(path) {
+            Some(Truth::File(file)) => fs::metadata(file).unwrap().len(),
+            _ => 0,
+        };
+        assert_eq!(entry.len, len, "{program}: length of {}", path.escape_ascii());
+    });
     same_paths(&walked, truth, program);
     for (path, truth) in truth {
         let shown = path.escape_ascii();
@@ -221,19 +228,25 @@ fn same_as_unpacked(ours: &IsoImage, truth: &BTreeMap<Vec<u8>, Truth>, program: 
     }
 }
 
-/// `hadris-iso` reads Rock Ridge names that are UTF-8, and does not follow links.
-fn same_as_hadris(ours: &IsoImage, image: &Path, program: &str) {
+/// `hadris-iso` reads Rock Ridge names that are UTF-8, and does not follow links: it tells where they point.
+fn same_as_hadris(ours: &IsoImage, image: &Path, unpacked: &Path, program: &str) {
     let hadris = hadris_iso::sync::IsoImage::open(fs::File::open(image).unwrap()).unwrap();
     let mut directories = vec![(String::new(), hadris.root_dir().dir_ref())];
-    let (mut compared, mut is_relocated) = (0, false);
+    let (mut compared, mut links, mut is_relocated) = (0, 0, false);
     while let Some((directory, reference)) = directories.pop() {
         for entry in hadris.open_dir(reference).entries() {
             let entry = entry.unwrap();
             let name = entry.display_name().into_owned();
             let rock_ridge = entry.rrip.as_ref();
             is_relocated |= rock_ridge.is_some_and(|it| it.child_link.is_some());
+            if let Some(target) = rock_ridge.and_then(|it| it.symlink_target.as_deref()) {
+                let path = Path::new(&directory).join(&name);
+                same_link(ours, &path, target, &unpacked.join(&path), program);
+                links += 1;
+                continue;
+            }
             let is_left_out = entry.is_special()
-                || rock_ridge.is_some_and(|it| it.is_relocated || it.symlink_target.is_some())
+                || rock_ridge.is_some_and(|it| it.is_relocated)
                 || name.contains('\u{fffd}');
             if is_left_out {
                 continue;
@@ -254,8 +267,34 @@ fn same_as_hadris(ours: &IsoImage, image: &Path, program: &str) {
             compared += 1;
         }
     }
+    assert!(links > 10, "{program}: only {links} links compared");
     assert!(is_relocated, "{program} moves deep directories");
     assert!(compared > ours.entry_count() * 9 / 10, "{program}: only {compared} entries compared");
+}
+
+/// What a link is to us is what stands where the two strangers say that it points.
+fn same_link(ours: &IsoImage, path: &Path, target: &str, unpacked: &Path, program: &str) {
+    let shown = path.display();
+    assert_eq!(fs::read_link(unpacked).unwrap(), Path::new(target), "{program}: {shown}");
+    // Step by step from the directory that it is in; above the root is the root.
+    let mut at = if target.starts_with('/') { PathBuf::new() } else { path.parent().unwrap().to_owned() };
+    for part in target.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(at.pop()),
+            name => at.push(name),
+        }
+    }
+    let find = |path: &Path| ours.find(path.as_os_str().as_encoded_bytes());
+    match (find(path), find(&at)) {
+        (Some(Node::File(link)), Some(Node::File(file))) => {
+            assert_eq!(link.data.len(), file.data.len(), "{program}: {shown}");
+            assert_eq!(link.data.extent_at(0), file.data.extent_at(0), "{program}: {shown}");
+        }
+        (Some(Node::Directory), Some(Node::Directory)) | (None, None) => {}
+        (None, Some(_)) | (Some(_), None) => panic!("{program}: {shown} -> {target}"),
+        _ => panic!("{program}: {shown} is of another kind than {target}"),
+    }
 }
 
 /// Bytes of the first extent of a longer file: xorriso ends it with the last whole sector below 4 GiB.

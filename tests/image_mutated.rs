@@ -1,4 +1,5 @@
-//! Install images damaged 2,000 times where it hurts: in their descriptors, directories and continuation areas.
+//! Install images damaged 2,000 times where it hurts: in their descriptors, directories and continuation areas. Each is read,
+//! every fourth inspected to the end: recognised, searched for loaders, compared with its checksums.
 
 #[allow(unreachable_pub, dead_code)]
 #[path = "fuzz/checks/iso.rs"]
@@ -13,12 +14,16 @@ mod netns;
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use mutate::Mutator;
 use pxego::image::{FileTree, ImageFile, IsoImage, ReadAt};
+use pxego::media::report::Report;
+use pxego::media::verify::{Verdict, Verification};
+use pxego::media::{find_loaders, recognise};
 
 const SECTOR: usize = 2048;
 
@@ -35,6 +40,7 @@ fn two_thousand_damaged_images_are_read_or_refused() {
     fs::create_dir_all(&scratch).unwrap();
     let tree = scratch.join("tree");
     image_tree::make(&tree, 250);
+    fs::write(tree.join("md5sum.txt"), sums(&tree)).unwrap();
     for (program, make) in [
         ("xorriso", image_tree::with_xorriso as fn(&Path, &Path)),
         ("genisoimage", image_tree::with_genisoimage),
@@ -48,6 +54,12 @@ fn two_thousand_damaged_images_are_read_or_refused() {
     fs::remove_dir_all(&scratch).unwrap();
 }
 
+/// What `md5sum` says of all files.
+fn sums(tree: &Path) -> Vec<u8> {
+    let command = "find . -type f -print0 | sort -z | xargs -0 md5sum";
+    netns::run(Command::new("sh").args(["-c", command]).current_dir(tree)).stdout
+}
+
 /// Looks at the mutants of an image, each for a limited time, and returns how many could be opened.
 fn watched(program: &'static str, image: PathBuf) -> u32 {
     let (begin, begun) = mpsc::sync_channel(0);
@@ -58,10 +70,14 @@ fn watched(program: &'static str, image: PathBuf) -> u32 {
         let structure = structure(&image);
         let mut mutator = Mutator::new(program);
         let mut opened = 0;
-        for _ in 0..MUTANTS {
+        for number in 0..MUTANTS {
             let mutant = mutant(&whole, &structure, &mut mutator);
             begin.send(mutant.clone()).unwrap();
-            opened += u32::from(check::image(mutant, 0));
+            opened += u32::from(check::image(mutant.clone(), 0));
+            // It reads everything: a share of them has to do.
+            if number % 4 == 0 {
+                inspect(mutant);
+            }
         }
         opened
     });
@@ -78,6 +94,32 @@ fn watched(program: &'static str, image: PathBuf) -> u32 {
     };
     fs::write(&kept, last).unwrap();
     panic!("{} {broken}", kept.display());
+}
+
+/// What `pxego inspect --verify` does with an image.
+fn inspect(mut bytes: Vec<u8>) {
+    let source = Arc::new(bytes.clone());
+    let Ok(image) = IsoImage::open(source.clone()) else { return };
+    match recognise(&image, image.volume_id()) {
+        Ok(media) => {
+            let report = Report::new(&media, &find_loaders(&image), &[]);
+            assert!(!report.name.is_empty() && report.offers.len() < 1000);
+            assert!(report.missing.iter().all(|text| text.len() < 100_000));
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+    let mut verification = Verification::new(&image, source.as_ref());
+    let (mut read, total) = (0, verification.total());
+    assert!(total <= 5 * source.len() as u64, "{total} bytes to be compared of {}", source.len());
+    while let Some(range) = verification.wants() {
+        read += range.end - range.start;
+        assert!(range.start < range.end && read <= total, "{range:?}: {read} of {total}");
+        verification.take(&mut bytes[range.start as usize..range.end as usize]);
+    }
+    assert!(matches!(
+        verification.verdict(),
+        Verdict::Good { .. } | Verdict::NoChecksum | Verdict::Damaged(_)
+    ));
 }
 
 /// Offsets of the sectors that are not a file's, nor empty.

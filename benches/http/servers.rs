@@ -1,7 +1,7 @@
 //! Who serves: pxego, nginx, and a loop of sendfile(2) without any protocol.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
@@ -151,11 +151,4 @@ fn find_large(image: &Path) -> u64 {
             file.read_exact_at(&mut buffer, *at).is_ok() && files::is_right(0, 0, &buffer)
         })
         .expect("the large file is on the image")
-}
-
-/// Reads everything, for who wants a whole answer.
-pub(crate) fn read_all(mut stream: impl Read) -> Vec<u8> {
-    let mut all = Vec::new();
-    stream.read_to_end(&mut all).unwrap();
-    all
 }

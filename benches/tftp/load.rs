@@ -79,8 +79,7 @@ pub(crate) fn run(addresses: &[Ipv4Addr], count: usize, work: &Work<'_>) -> Outc
                 }
                 running -= usize::from(client.end.is_some());
                 if std::mem::take(&mut client.speaks) {
-                    let (address, word) = (client.address, client.last_word.clone());
-                    post.push(address, from, &word);
+                    post.push(client.address, from, &client.last_word);
                 }
             }
             post.send();

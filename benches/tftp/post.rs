@@ -21,11 +21,16 @@ struct Slot {
 pub(crate) struct Post {
     socket: UdpSocket,
     buffers: Vec<u8>,
+    /// For what comes; made once, as filling them costs more than a call that brings one packet.
     slots: Vec<Slot>,
     headers: Vec<libc::mmsghdr>,
+    /// For what goes.
+    outgoing_slots: Vec<Slot>,
+    outgoing_headers: Vec<libc::mmsghdr>,
     /// Of each message received: its length, that of its packets, whom it is for and from whom.
     received: Vec<(usize, usize, Ipv4Addr, SocketAddrV4)>,
-    outgoing: Vec<(Ipv4Addr, SocketAddrV4, Vec<u8>)>,
+    outgoing: Vec<(Ipv4Addr, SocketAddrV4, std::ops::Range<usize>)>,
+    words: Vec<u8>,
 }
 
 impl Post {
@@ -47,30 +52,37 @@ impl Post {
         // SAFETY: these are integers and pointers, for which all zeros is a value.
         let (slot, header) =
             unsafe { (|| std::mem::zeroed::<Slot>(), || std::mem::zeroed::<libc::mmsghdr>()) };
-        Self {
+        let slots = || (0..MESSAGES).map(|_| slot()).collect::<Vec<_>>();
+        let headers = || (0..MESSAGES).map(|_| header()).collect::<Vec<_>>();
+        let mut post = Self {
             socket,
             buffers: vec![0; MESSAGES * MESSAGE_LEN],
-            slots: (0..MESSAGES).map(|_| slot()).collect(),
-            headers: (0..MESSAGES).map(|_| header()).collect(),
+            slots: slots(),
+            headers: headers(),
+            outgoing_slots: slots(),
+            outgoing_headers: headers(),
             received: Vec::with_capacity(MESSAGES),
             outgoing: Vec::with_capacity(MESSAGES),
+            words: Vec::with_capacity(MESSAGE_LEN),
+        };
+        let parts = post.buffers.chunks_exact_mut(MESSAGE_LEN);
+        for ((slot, header), buffer) in post.slots.iter_mut().zip(&mut post.headers).zip(parts) {
+            slot.part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+            header.msg_hdr = message(slot, size_of::<Control>());
         }
+        post
     }
 
     /// Takes what is there; returns how many messages.
     pub(crate) fn receive(&mut self) -> usize {
-        let parts = self.buffers.chunks_exact_mut(MESSAGE_LEN);
-        for ((slot, header), buffer) in self.slots.iter_mut().zip(&mut self.headers).zip(parts) {
-            slot.part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
-            header.msg_hdr = message(slot, size_of::<Control>());
-        }
         self.received.clear();
         let (headers, flags) = (self.headers.as_mut_ptr(), libc::MSG_DONTWAIT as _);
         // SAFETY: every header describes a slot and a buffer that are ours alone during the call.
         let count = unsafe {
             libc::recvmmsg(self.socket.as_raw_fd(), headers, MESSAGES as u32, flags, std::ptr::null_mut())
         };
-        for (slot, header) in self.slots.iter().zip(&self.headers).take(usize::try_from(count).unwrap_or(0)) {
+        let count = usize::try_from(count).unwrap_or(0);
+        for (slot, header) in self.slots.iter().zip(&mut self.headers).take(count) {
             let len = header.msg_len as usize;
             let (mut segment, mut to) = (len.max(1), Ipv4Addr::UNSPECIFIED);
             // SAFETY: the kernel has filled the control messages; the CMSG_ functions stay within.
@@ -94,6 +106,9 @@ impl Post {
             let ip = Ipv4Addr::from(u32::from_be(slot.address.sin_addr.s_addr));
             let from = SocketAddrV4::new(ip, u16::from_be(slot.address.sin_port));
             self.received.push((len, segment, to, from));
+            // What the kernel has written over.
+            header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_in>() as libc::socklen_t;
+            header.msg_hdr.msg_controllen = size_of::<Control>() as _;
         }
         self.received.len()
     }
@@ -112,15 +127,18 @@ impl Post {
 
     /// Something to be sent from `address` to `peer`.
     pub(crate) fn push(&mut self, address: Ipv4Addr, peer: SocketAddrV4, bytes: &[u8]) {
-        self.outgoing.push((address, peer, bytes.to_vec()));
+        let start = self.words.len();
+        self.words.extend(bytes);
+        self.outgoing.push((address, peer, start..self.words.len()));
     }
 
     /// Sends it.
     pub(crate) fn send(&mut self) {
         for outgoing in self.outgoing.chunks(MESSAGES) {
             for ((slot, header), (address, peer, bytes)) in
-                self.slots.iter_mut().zip(&mut self.headers).zip(outgoing)
+                self.outgoing_slots.iter_mut().zip(&mut self.outgoing_headers).zip(outgoing)
             {
+                let bytes = &self.words[bytes.clone()];
                 slot.address.sin_family = libc::AF_INET as libc::sa_family_t;
                 slot.address.sin_port = peer.port().to_be();
                 slot.address.sin_addr.s_addr = u32::from(*peer.ip()).to_be();
@@ -138,11 +156,12 @@ impl Post {
                     std::ptr::write_unaligned(libc::CMSG_DATA(control).cast(), info);
                 }
             }
-            let (headers, count) = (self.headers.as_mut_ptr(), outgoing.len() as u32);
+            let (headers, count) = (self.outgoing_headers.as_mut_ptr(), outgoing.len() as u32);
             // SAFETY: the first `count` headers describe slots and bytes that outlive the call.
             unsafe { libc::sendmmsg(self.socket.as_raw_fd(), headers, count, 0) };
         }
         self.outgoing.clear();
+        self.words.clear();
     }
 }
 

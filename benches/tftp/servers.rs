@@ -1,10 +1,12 @@
 //! Who serves: pxego and the three servers that it replaces, each at an address of its own.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use super::netns::{Netns, Running, run};
 
@@ -14,11 +16,14 @@ pub(crate) const MIDDLE: (&str, usize) = ("middle.bin", 8 << 20);
 pub(crate) const SMALL: (&str, usize) = ("small.bin", 2 << 20);
 pub(crate) const TEN: (&str, usize) = ("ten.bin", 10_000_000);
 
+/// What a pxego is called that is not this one.
+pub(crate) const BEFORE: &str = "pxego before";
+
 /// The files, in an install image and in a folder.
 pub(crate) struct Files {
     pub(crate) image: PathBuf,
     pub(crate) tree: PathBuf,
-    bytes: Vec<u8>,
+    bytes: Arc<[u8]>,
 }
 
 impl Files {
@@ -55,8 +60,18 @@ impl Files {
 
     /// What is in a file.
     pub(crate) fn bytes(&self, name: &str) -> &[u8] {
+        &self.bytes[..Self::len(name)]
+    }
+
+    /// How long it is.
+    pub(crate) fn len(name: &str) -> usize {
         let (_, len) = [LARGE, MIDDLE, SMALL, TEN].into_iter().find(|(other, _)| *other == name).unwrap();
-        &self.bytes[..len]
+        len
+    }
+
+    /// The large file.
+    pub(crate) fn large(&self) -> Arc<[u8]> {
+        self.bytes.clone()
     }
 }
 
@@ -86,8 +101,17 @@ impl Server {
 
     /// pxego, at the first address of the namespace.
     pub(crate) fn pxego(netns: &Netns, files: &Files, more: &[&str]) -> Self {
-        let state = files.image.with_file_name("state");
-        let mut command = netns.command(env!("CARGO_BIN_EXE_pxego"));
+        let command = netns.command(env!("CARGO_BIN_EXE_pxego"));
+        Self::start_pxego(command, files, more, "pxego")
+    }
+
+    /// Another pxego, in another namespace.
+    pub(crate) fn before(netns: &Netns, files: &Files, program: &OsStr) -> Self {
+        Self::start_pxego(netns.command(program.to_str().unwrap()), files, &[], BEFORE)
+    }
+
+    fn start_pxego(mut command: Command, files: &Files, more: &[&str], program: &'static str) -> Self {
+        let state = files.image.with_file_name(format!("state of {program}"));
         command.args(["--iface", "eth0", "--log", "json", "--address", "192.168.100.1/24", "--iso"]);
         command.arg(&files.image).arg("--state").arg(&state).args(more);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -96,7 +120,7 @@ impl Server {
         assert!(lines.by_ref().map_while(Result::ok).any(|line| line.contains("\"ready\"")), "pxego starts");
         // Its events are read as a terminal would.
         std::thread::spawn(move || lines.for_each(drop));
-        Self::new(process, "pxego", 1, "bench/")
+        Self::new(process, program, 1, "bench/")
     }
 
     /// tftpd-hpa, as Debian starts it.

@@ -61,8 +61,9 @@ pub struct Circumstances {
     pub title: String,
     /// Its version, as far as it is known.
     pub version: Option<String>,
-    /// What the hooks must know of the release.
-    pub dialect: Dialect,
+    /// What the hooks must know of the release; nothing where its installer reads no kickstart but a file of another kind,
+    /// into which nothing is put.
+    pub dialect: Option<Dialect>,
 }
 
 /// All kickstarts of this run.
@@ -117,12 +118,13 @@ impl Answers {
     /// # Errors
     /// When it cannot be made.
     pub fn own_source(&self, machine: &Machine, at: &Circumstances) -> Result<Option<bool>, AnswerError> {
-        let is_own = |kickstart: &Kickstart| matches!(kickstart.source(), Source::Own(_));
+        let is_own =
+            |kickstart: &Kickstart| at.dialect.is_none() || matches!(kickstart.source(), Source::Own(_));
         match self.of(machine) {
             None => Ok(None),
             Some(Answer::Plain(kickstart)) => Ok(Some(is_own(kickstart))),
             Some(Answer::Template { file, template }) => {
-                filled_in(file, template, machine, at).map(|kickstart| Some(is_own(&kickstart)))
+                fill_in(file, template, machine, at).map(|kickstart| Some(is_own(&kickstart)))
             }
         }
     }
@@ -132,15 +134,19 @@ impl Answers {
     /// # Errors
     /// When it cannot be made.
     pub fn render(&self, machine: &Machine, at: &Circumstances) -> Result<Option<Vec<u8>>, AnswerError> {
-        let text = match self.of(machine) {
+        let filled_in;
+        let kickstart = match self.of(machine) {
             None => return Ok(None),
-            Some(Answer::Plain(kickstart)) => kickstart.render(&at.tree).into_owned(),
+            Some(Answer::Plain(kickstart)) => kickstart,
             Some(Answer::Template { file, template }) => {
-                filled_in(file, template, machine, at)?.render(&at.tree).into_owned()
+                filled_in = fill_in(file, template, machine, at)?;
+                &filled_in
             }
         };
+        let Some(dialect) = at.dialect else { return Ok(Some(kickstart.text().to_vec())) };
+        let text = kickstart.render(&at.tree).into_owned();
         let url = format!("{}hook/{}", at.root, machine.token);
-        let hooked = if self.has_hooks { hooks::insert(&text, at.dialect, &url) } else { None };
+        let hooked = if self.has_hooks { hooks::insert(&text, dialect, &url) } else { None };
         Ok(Some(hooked.unwrap_or(text)))
     }
 
@@ -150,7 +156,7 @@ impl Answers {
     }
 }
 
-fn filled_in(
+fn fill_in(
     file: &str,
     template: &Template,
     machine: &Machine,
@@ -214,7 +220,7 @@ pub(crate) mod tests {
             image: "el9".into(),
             title: "Rocky Linux 9.6".into(),
             version: Some("9.6".into()),
-            dialect: Dialect::of("el8plus", "Rocky Linux", Some("9.6")),
+            dialect: Some(Dialect::of("el8plus", "Rocky Linux", Some("9.6"))),
         }
     }
 
@@ -267,6 +273,16 @@ pub(crate) mod tests {
         let with = text(&Answers::new(plain(), HashMap::new(), true), 1).expect("a kickstart");
         assert!(with.starts_with("url --url=http://x/\ntext\n%post --nochroot\n"), "{with}");
         assert!(with.contains(&format!("http://192.168.100.1/hook/{:032x}/$2", 1)), "{with}");
+    }
+
+    #[test]
+    fn a_file_for_another_installer_is_served_as_it_is() {
+        let answers = Answers::new(Some(answer("preseed.cfg", "d-i x string y\n")), HashMap::new(), true);
+        let mut machines = machines();
+        let machine = machines.seen(MacAddr([0x52, 0x54, 0, 0, 0, 1]), 0);
+        let at = Circumstances { dialect: None, ..circumstances() };
+        assert_eq!(answers.render(machine, &at), Ok(Some(b"d-i x string y\n".to_vec())));
+        assert_eq!(answers.own_source(machine, &at), Ok(Some(true)), "nobody looks for one in it");
     }
 
     #[test]

@@ -83,6 +83,17 @@ impl Kickstart {
         Ok(Self { text, source })
     }
 
+    /// The same file for an installer that reads another language: nothing is put in.
+    #[must_use]
+    pub fn verbatim(&self) -> Self {
+        Self { text: self.text.clone(), source: Source::Own("") }
+    }
+
+    /// The file as the user wrote it.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
     /// Where it says that the packages come from.
     pub fn source(&self) -> &Source {
         &self.source

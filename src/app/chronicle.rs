@@ -6,13 +6,19 @@ use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use super::loops::Loops;
+use super::repeats::Repeats;
+use super::throttle::Throttle;
 use crate::boot::boot_file::{BootFile, NoBoot};
+use crate::boot::client::{Client, Firmware};
 use crate::content::{Observer, Outcome, Protocol, Role, Transfer};
 use crate::dhcp::ladder::Rung;
 use crate::dhcp::reaction::{Ignored, Reaction, Reply, ReplyKind, Verdict};
 use crate::event::{Event, Step, What};
 use crate::machine::{Record, Registry};
+use crate::media::embedded;
 use crate::net::clock;
 use crate::ui::line::escape;
 use crate::wire::MacAddr;
@@ -36,6 +42,12 @@ pub(super) struct Chronicle {
     told: Mutex<Told>,
     /// Takes what is kept of machines; none where nothing is kept.
     records: Option<SyncSender<Record>>,
+    /// What was told of each machine lately.
+    repeats: Mutex<Repeats>,
+    /// What may be told of machines without an address.
+    strangers: Mutex<Throttle>,
+    /// Who fetches iPXE again and again.
+    loops: Mutex<Loops>,
 }
 
 impl Chronicle {
@@ -48,6 +60,9 @@ impl Chronicle {
             loaded: Mutex::default(),
             told: Mutex::default(),
             records: None,
+            repeats: Mutex::default(),
+            strangers: Mutex::default(),
+            loops: Mutex::default(),
         }
     }
 
@@ -72,12 +87,26 @@ impl Chronicle {
         std::mem::take(&mut *self.loaded.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Whether a machine fetches iPXE again and again.
+    pub(super) fn is_looping(&self, mac: MacAddr) -> bool {
+        self.loops().is_looping(mac, Duration::from_millis(clock::unix_millis()))
+    }
+
+    fn loops(&self) -> MutexGuard<'_, Loops> {
+        self.loops.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A machine of which we have heard uses an address that another server gave it.
     pub(super) fn lives_at(&self, mac: MacAddr, ip: Ipv4Addr) {
         let mut machines = self.machines();
         if machines.by_mac(mac).is_some_and(|machine| machine.ip != Some(ip)) {
             machines.bind(mac, ip, clock::unix_millis());
         }
+    }
+
+    /// How many answers to machines that were never here before were not told of, as there were too many.
+    pub(super) fn untold(&self) -> u64 {
+        self.strangers.lock().unwrap_or_else(PoisonError::into_inner).total()
     }
 
     /// How many events nobody took.
@@ -89,12 +118,13 @@ impl Chronicle {
     pub(super) fn reacted(&self, reaction: &Reaction) {
         let client = &reaction.client;
         match &reaction.verdict {
+            Verdict::Reply(reply) if !self.is_worth_telling(reaction, reply) => {}
             Verdict::Reply(reply) => {
                 self.discovered(reaction);
                 if let Some(rung) = reaction.rung {
                     self.climbed(client.mac, rung);
                 }
-                self.replied(client.mac, reply);
+                self.replied(client, reply);
             }
             Verdict::Check(address) => log::debug!("{}: is {address} in use?", client.mac),
             Verdict::Ignored(Ignored::NoBoot(reason @ (NoBoot::NoLoader(_) | NoBoot::GrubWithoutHttp))) => {
@@ -110,6 +140,42 @@ impl Chronicle {
             }
             Verdict::Ignored(reason) => log::debug!("{}: {client} ignored: {reason}", client.mac),
         }
+    }
+
+    /// Whether a reply is told of: the same to one machine once a second; and if it has no address yet, as long as there are
+    /// not too many of its kind.
+    fn is_worth_telling(&self, reaction: &Reaction, reply: &Reply) -> bool {
+        let mac = reaction.client.mac;
+        let now = Duration::from_millis(clock::unix_millis());
+        let is_known = self.machines().by_mac(mac).is_some_and(|machine| machine.ip.is_some());
+        let grants = matches!(reply.kind, ReplyKind::Ack | ReplyKind::Bootp);
+        let may_tell = if is_known || matches!(reply.kind, ReplyKind::Ack | ReplyKind::Nak) {
+            // Another stage of its boot gets something else, and is told at once.
+            let what = (reply.kind, reply.yiaddr, &reply.boot_file);
+            let mut repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
+            repeats.may_tell(mac, what, now)
+        } else {
+            self.may_tell_of_stranger(now)
+        };
+        if !may_tell && grants {
+            // Its menu has to know it all the same.
+            self.machines().bind(mac, reply.yiaddr, clock::unix_millis());
+        }
+        may_tell
+    }
+
+    fn may_tell_of_stranger(&self, now: Duration) -> bool {
+        let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        let (may_tell, untold) = (strangers.may_tell(now), strangers.untold(now));
+        drop(strangers);
+        if let Some(count) = untold {
+            let text = format!(
+                "{count} more questions of machines that were never here before are answered and not told singly: a flood, or \
+                 a very large bench"
+            );
+            self.tell(What::Warning { text });
+        }
+        may_tell
     }
 
     fn climbed(&self, mac: MacAddr, rung: Rung) {
@@ -142,7 +208,8 @@ impl Chronicle {
         is_new
     }
 
-    fn replied(&self, mac: MacAddr, reply: &Reply) {
+    fn replied(&self, client: &Client, reply: &Reply) {
+        let mac = client.mac;
         match reply.kind {
             ReplyKind::Offer | ReplyKind::ProxyOffer => {
                 let ip = Some(reply.yiaddr).filter(|ip| !ip.is_unspecified());
@@ -151,6 +218,8 @@ impl Chronicle {
                     BootFile::None(NoBoot::NotAsked) => None,
                     // Told already, with the reason.
                     BootFile::None(NoBoot::Stranger) => return,
+                    // It asks twice: for a script of its own, then as the EFI machine that it is too (boot/bootmeth_efi.c).
+                    BootFile::None(_) if client.firmware == Firmware::UBoot => None,
                     BootFile::None(reason) => {
                         let reason = nothing_to_boot(*reason);
                         self.send(Some(mac), ip, What::NothingToBoot { reason });
@@ -206,6 +275,13 @@ impl Chronicle {
             if loaded.len() < EVENTS_KEPT {
                 loaded.push(mac);
             }
+        }
+        match (mac, step) {
+            (Some(mac), Step::Loader) if is_built_in(&name) => {
+                self.loops().fetched(mac, Duration::from_millis(clock::unix_millis()));
+            }
+            (Some(mac), Step::Menu) => self.loops().moved_on(mac),
+            _ => {}
         }
         self.send(mac, Some(transfer.peer), What::Fetched { step, name, bytes, protocol });
     }
@@ -286,6 +362,11 @@ impl Observer for Chronicle {
     }
 }
 
+/// Whether this is one of our own iPXE programs.
+fn is_built_in(name: &str) -> bool {
+    embedded::embedded().iter().any(|loader| loader.name == name)
+}
+
 fn nothing_to_boot(reason: NoBoot) -> String {
     match reason {
         NoBoot::NoLoader(_) => format!("{reason}, neither on the image nor built in"),
@@ -308,6 +389,8 @@ fn shown(name: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dhcp::destination::Destination;
+    use crate::wire::dhcp::{BOOT_REQUEST, Message};
     use std::sync::mpsc::{Receiver, sync_channel};
 
     pub(super) const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 1]);
@@ -402,6 +485,49 @@ mod tests {
         ends(&chronicle, MACHINE, "vmlinuz", Some(Role::Kernel), Outcome::Probe);
         ends(&chronicle, MACHINE, "a.rpm", Some(Role::Package), aborted());
         assert!(told(&received).is_empty());
+    }
+
+    /// An offer to a machine.
+    fn offered(mac: MacAddr) -> Reaction {
+        let mut message = Message::new(BOOT_REQUEST);
+        message.chaddr[..6].copy_from_slice(&mac.0);
+        let client = Client::from_message(&message, mac);
+        let reply = Reply {
+            kind: ReplyKind::Offer,
+            yiaddr: MACHINE,
+            boot_file: BootFile::None(NoBoot::NotAsked),
+            message: Vec::new(),
+            destination: Destination::BROADCAST,
+            source_port: 67,
+        };
+        Reaction {
+            client,
+            asked: None,
+            verdict: Verdict::Reply(reply),
+            commit: None,
+            shape: None,
+            rung: None,
+        }
+    }
+
+    #[test]
+    fn a_flood_of_invented_machines_is_counted_and_one_that_is_known_is_told_of() {
+        const INVENTED: u32 = 8000;
+        let mut machines = Registry::new(|| 0xabc);
+        machines.bind(MAC, MACHINE, 0);
+        let (events, received) = sync_channel(4 * INVENTED as usize);
+        let chronicle = Chronicle::new(Arc::new(Mutex::new(machines)), events);
+        for number in 0..INVENTED {
+            let [_, _, high, low] = number.to_be_bytes();
+            chronicle.reacted(&offered(MacAddr([2, 0, 0, 0, high, low])));
+        }
+        chronicle.reacted(&offered(MAC));
+        let told = told(&received);
+        let offers = told.iter().filter(|line| line.contains(" offered ")).count() as u64;
+        assert!((4000..7000).contains(&offers), "{offers}");
+        assert_eq!(offers - 1 + chronicle.untold(), u64::from(INVENTED));
+        assert!(told.iter().any(|line| line.contains("are answered and not told singly")), "{told:?}");
+        assert!(told.last().is_some_and(|line| line.starts_with(&format!("{MAC} offered"))), "{told:?}");
     }
 
     #[test]

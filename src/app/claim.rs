@@ -12,7 +12,7 @@ use crate::dhcp::ladder::Ladder;
 use crate::dhcp::lease::{self, LeaseRecord};
 use crate::dhcp::watch::Wish;
 use crate::machine::Record;
-use crate::net::address::AddressGuard;
+use crate::net::address::{AddressGuard, Made};
 use crate::net::iface::{self, ChooseError, Interface};
 use crate::net::invocation::Invocation;
 use crate::net::ports::{self, DHCP_SERVER_PORT, HeldPort, PXE_PORT, TFTP_PORT};
@@ -22,6 +22,9 @@ use crate::net::state::{LeaseFile, StateDir};
 
 /// Most lines of a damaged lease file that are told of.
 const BAD_LINES_TOLD: usize = 5;
+
+/// Name of the note of what was changed on the interface.
+const CHANGED: &str = "changed";
 
 /// The interface to serve on, and the addresses there. Nothing is changed yet.
 pub(super) struct Place {
@@ -139,8 +142,13 @@ impl Claim {
         let ladder = Ladder::restore(&journal::shapes(&state));
         let ports: &[u16] = if config.dhcp == Wish::Off { &[] } else { &[DHCP_SERVER_PORT, PXE_PORT] };
         let held = ports.iter().map(|port| hold(name, *port)).collect::<Result<_, _>>()?;
-        let wanted = place.addressing.add.then_some((server.address, server.prefix));
-        let address = AddressGuard::apply(&place.interface, wanted).map_err(Refusal::new)?;
+        let note = state.note(CHANGED);
+        let left = Made::left(&note, &place.interface);
+        // That an earlier run left it does not make it the interface's own.
+        let own = (server.address, server.prefix);
+        let wanted = (place.addressing.add || left.address == Some(own)).then_some(own);
+        let address = AddressGuard::apply_noted(&place.interface, wanted, left, Some(note));
+        let address = address.map_err(Refusal::new)?;
         let address = Arc::new(address);
         let _ = last_resort.set(Arc::downgrade(&address));
         let tftp = SocketAddrV4::new(server.address, TFTP_PORT);

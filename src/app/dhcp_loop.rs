@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use super::chronicle::Chronicle;
 use super::desk::Desk;
 use super::knocks::Knocks;
+use super::losses::Losses;
 use super::outlet::Outlet;
 use super::scribe::Tally;
 use super::solicited::Solicited;
@@ -128,6 +129,7 @@ struct Running<'a> {
     solicited: Solicited,
     counters: Counters,
     knocks: Knocks,
+    losses: Losses,
     /// Requests that came before it was clear who serves this wire.
     waiting: HashMap<MacAddr, Held>,
     /// Requests that wait until it is known whether the address for them is in use.
@@ -158,6 +160,7 @@ impl DhcpLoop {
             solicited: Solicited::default(),
             counters: Counters::default(),
             knocks: Knocks::default(),
+            losses: Losses::default(),
             waiting: HashMap::new(),
             checking: HashMap::new(),
             late: VecDeque::new(),
@@ -234,7 +237,23 @@ impl Running<'_> {
         if self.given.report.came() {
             self.tell_counters();
         }
+        self.tell_of_losses();
         refused
+    }
+
+    fn tell_of_losses(&mut self) {
+        let now = self.elapsed();
+        if !self.losses.is_time(now) {
+            return;
+        }
+        let lost = self.given.raw.statistics().dropped;
+        if let Some(fresh) = self.losses.news(lost, now) {
+            self.warn(format!(
+                "{fresh} frames were lost before they could be read: a flood on this wire, or this computer was held up. \
+                 Machines ask again; if it goes on, see what floods with \"sudo tcpdump -ni {} port 67 or arp\"",
+                self.given.raw.interface_name()
+            ));
+        }
     }
 
     /// Counts something, and says it where diagnostics are wanted: once a second for each cause.
@@ -257,6 +276,7 @@ impl Running<'_> {
             ("lost.too-long".to_owned(), lost.truncated),
         ]);
         counts.extend(self.given.tally.list());
+        counts.push(("events.untold".to_owned(), self.given.chronicle.untold()));
         self.given.chronicle.tell(What::Counters { counts });
     }
 }

@@ -11,6 +11,7 @@ use super::prepare::cannot_open;
 use crate::boot::arch::Arch;
 use crate::config::LoaderFile;
 use crate::media::pe;
+use crate::media::search::{contains, position};
 
 /// Largest loader. The largest in use, a GRUB or iPXE with everything in it, have 4 MB.
 const MAX_LEN: u64 = 16 << 20;
@@ -19,6 +20,9 @@ const MAX_FILES: usize = 200;
 
 /// PXELINUX, as every part of pxego calls it.
 const PXELINUX: &str = "pxelinux.0";
+
+/// The first program's name, and all files by theirs.
+type Served = (String, BTreeMap<String, Arc<[u8]>>);
 
 /// A loader and what it loads, by the names they are served under.
 pub(super) struct Given {
@@ -61,11 +65,7 @@ impl Given {
 }
 
 /// A BIOS program is served at the root, where it looks for its menus.
-fn bios(
-    path: &Path,
-    bytes: Vec<u8>,
-    beside: &Beside,
-) -> Result<(String, BTreeMap<String, Arc<[u8]>>), String> {
+fn bios(path: &Path, bytes: Vec<u8>, beside: &Beside) -> Result<Served, String> {
     let mut files = BTreeMap::new();
     // The banner of `core/pxelinux.asm`; the rest of the file is compressed.
     let Some(version) = after(&bytes, b"PXELINUX ") else {
@@ -89,13 +89,7 @@ fn bios(
 }
 
 /// An EFI program is served in a directory of its own, with what it names to load next.
-fn uefi(
-    arch: Arch,
-    name: &str,
-    path: &Path,
-    bytes: Vec<u8>,
-    beside: &Beside,
-) -> Result<(String, BTreeMap<String, Arc<[u8]>>), String> {
+fn uefi(arch: Arch, name: &str, path: &Path, bytes: Vec<u8>, beside: &Beside) -> Result<Served, String> {
     let suffix = arch.efi_suffix().unwrap_or(name);
     let directory = format!("given/{suffix}");
     let mut files = BTreeMap::new();
@@ -225,13 +219,9 @@ fn plain_name(path: &Path) -> Option<String> {
     (name.len() <= 64 && name.bytes().all(is_plain)).then(|| name.to_owned())
 }
 
-fn contains(bytes: &[u8], text: &[u8]) -> bool {
-    bytes.windows(text.len()).any(|window| window == text)
-}
-
 /// The byte that follows `text`.
 fn after(bytes: &[u8], text: &[u8]) -> Option<u8> {
-    let at = bytes.windows(text.len()).position(|window| window == text)?;
+    let at = position(bytes, text)?;
     bytes.get(at + text.len()).copied()
 }
 

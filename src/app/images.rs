@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
-use super::Refusal;
+use super::custody::Ward;
 use super::prepare::cannot_open;
-use super::verify::Opened;
+use super::{Refusal, verify};
 use crate::boot::site::{Packages, RunsOn};
 use crate::config::{Config, Overlay};
-use crate::image::{FileTree, FolderTree, ImageFile, IsoImage, UnionTree};
+use crate::image::{Extent, FileData, FileTree, FolderTree, ImageFile, IsoImage, ReadAt, UnionTree};
 use crate::machine::ImageId;
 use crate::media::treeinfo::Discinfo;
 use crate::media::{EntryKind, Loaders, Media, find_loaders, recognise};
@@ -33,9 +33,9 @@ pub(super) struct Image {
     pub(super) loaders: Loaders,
     /// Its files, with those that are laid over them.
     pub(super) files: Arc<dyn FileTree>,
+    /// The file as a whole; the first of a set.
+    pub(super) whole: Option<FileData>,
     pub(super) packages: Packages,
-    /// The files that it is made of, and what is in each.
-    pub(super) discs: Vec<Opened>,
     /// When its kernel was made, in seconds since 1970: loaders of later images know more, and are revoked later.
     pub(super) age: u64,
 }
@@ -46,13 +46,18 @@ pub(super) struct Images {
     pub(super) images: Vec<Image>,
     /// One sentence for each that cannot be used, and what is odd about the others.
     pub(super) warnings: Vec<String>,
+    /// The media to be watched over.
+    pub(super) wards: Vec<Ward>,
+    /// Every file with what is on it: to be compared with its own checksums.
+    pub(super) unchecked: Vec<verify::Opened>,
 }
 
 /// A file that is an image of some kind.
-struct Disc {
+struct Opened {
+    path: PathBuf,
     file: Arc<ImageFile>,
-    image: IsoImage,
-    info: Option<Discinfo>,
+    image: Arc<IsoImage>,
+    disc: Option<Discinfo>,
 }
 
 impl Images {
@@ -72,10 +77,17 @@ impl Images {
             }
         }
         for it in &opened {
-            let path = it.file.path().display();
+            let path = it.path.display();
             warnings.extend(it.image.warnings().iter().map(|warning| format!("{path}: {warning}")));
         }
-        let sets = sets::sets(opened, |it| it.info.as_ref());
+        let mut wards = Vec::new();
+        let mut unchecked: Vec<verify::Opened> = Vec::new();
+        for it in &opened {
+            let ward = Ward::new(it.file.clone()).map_err(|error| cannot_open("--iso ", &it.path, &error))?;
+            wards.push(ward);
+            unchecked.push((it.file.clone(), it.image.clone()));
+        }
+        let sets = sets::sets(opened, |it| it.disc.as_ref());
         let mut images: Vec<Image> = Vec::new();
         for result in in_parallel(sets, recognise_set) {
             match result {
@@ -90,7 +102,7 @@ impl Images {
         names::give(&mut images);
         sets::complete(&mut images, config.mirror.as_deref());
         lay_over(&mut images, &config.overlays)?;
-        Ok(Self { images, warnings })
+        Ok(Self { images, warnings, wards, unchecked })
     }
 }
 
@@ -118,7 +130,11 @@ fn paths(named: &[PathBuf]) -> Result<Vec<PathBuf>, Refusal> {
     Ok(paths)
 }
 
-fn in_folder(folder: &Path) -> io::Result<Vec<PathBuf>> {
+/// The images in a folder, by their names.
+///
+/// # Errors
+/// When it cannot be listed.
+pub(super) fn in_folder(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let is_image = |path: &PathBuf| {
         let ending = path.extension().map(|it| it.to_ascii_lowercase());
         let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
@@ -133,24 +149,26 @@ fn in_folder(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn open(path: PathBuf) -> Result<Disc, Refusal> {
+fn open(path: PathBuf) -> Result<Opened, Refusal> {
     let shown = path.display();
-    let file = ImageFile::open(&path).map_err(|error| cannot_open("--iso ", &path, &error))?;
-    let file = Arc::new(file);
+    let file = Arc::new(ImageFile::open(&path).map_err(|error| cannot_open("--iso ", &path, &error))?);
     let image = IsoImage::open(file.clone()).map_err(|error| Refusal::new(format!("{shown} {error}")))?;
-    let info = image.file(b".discinfo").and_then(|file| file.data.read_all(4096).ok());
-    Ok(Disc { file, image, info: info.map(|bytes| Discinfo::parse(&bytes)) })
+    let disc = image.file(b".discinfo").and_then(|file| file.data.read_all(4096).ok());
+    Ok(Opened { file, image: Arc::new(image), disc: disc.map(|bytes| Discinfo::parse(&bytes)), path })
 }
 
 /// What the discs of a set are together.
-fn recognise_set(set: Vec<Disc>) -> Result<Image, Refusal> {
-    let first = set.first().ok_or_else(|| Refusal::new("a set of no discs"))?;
-    let (path, volume_id) = (first.file.path().to_owned(), first.image.volume_id().to_owned());
-    let discs: Vec<Opened> =
-        set.into_iter().map(|disc| (disc.file, Arc::new(disc.image) as Arc<dyn FileTree>)).collect();
-    let files: Arc<dyn FileTree> = match discs.as_slice() {
-        [(_, only)] => only.clone(),
-        several => Arc::new(UnionTree::new(several.iter().map(|(_, tree)| tree.clone()).collect())),
+fn recognise_set(set: Vec<Opened>) -> Result<Image, Refusal> {
+    let mut set = set.into_iter();
+    let first = set.next().ok_or_else(|| Refusal::new("a set of no discs"))?;
+    let (path, volume_id) = (first.path, first.image.volume_id().to_owned());
+    let whole = FileData::new(first.file.clone(), [Extent { offset: 0, len: first.file.len() }]);
+    let others: Vec<Arc<dyn FileTree>> = set.map(|it| it.image as Arc<dyn FileTree>).collect();
+    let files: Arc<dyn FileTree> = if others.is_empty() {
+        first.image
+    } else {
+        let first: Arc<dyn FileTree> = first.image;
+        Arc::new(UnionTree::new(std::iter::once(first).chain(others).collect()))
     };
     let media = recognise(files.as_ref(), &volume_id)
         .map_err(|error| Refusal::new(format!("{}: {error}", path.display())))?;
@@ -158,8 +176,16 @@ fn recognise_set(set: Vec<Disc>) -> Result<Image, Refusal> {
     let files = loaders.over(files);
     let age = files.file(media.kernel().as_bytes()).map_or(0, |kernel| kernel.modified);
     // Named, and completed, when all are known.
-    let (id, packages) = (ImageId::new("image"), Packages::Unknown);
-    Ok(Image { id, path, media, loaders, files, packages, discs, age })
+    Ok(Image {
+        id: ImageId::new("image"),
+        path,
+        media,
+        loaders,
+        files,
+        whole: Some(whole),
+        packages: Packages::Unknown,
+        age,
+    })
 }
 
 /// Why there is nothing to serve.
@@ -277,7 +303,7 @@ mod tests {
         for name in ["a.ISO", "b.iso", "c.img"] {
             fs::remove_file(folder.join(name)).unwrap();
         }
-        let error = paths(&[folder.clone()]).unwrap_err().to_string();
+        let error = paths(std::slice::from_ref(&folder)).unwrap_err().to_string();
         assert!(error.contains("ends in .iso or .img") && error.contains("ls -l "), "{error}");
         fs::remove_dir_all(folder).unwrap();
     }

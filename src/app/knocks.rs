@@ -93,6 +93,20 @@ mod tests {
     }
 
     #[test]
+    fn l21_whoever_begins_a_connection_in_vain_is_told_of_within_ten_seconds() {
+        for (stack, seconds) in
+            [("Linux, iPXE: RFC 6298", [0, 1, 3, 7]), ("RFC 1122 §4.2.3.1, as older ROMs", [0, 3, 9, 21])]
+        {
+            let mut knocks = Knocks::default();
+            let told = seconds.into_iter().find(|secs| {
+                let knock = Knock { peer: PEER, port: 1, what: 0 };
+                knocks.knock(knock, Protocol::Http, Duration::from_secs(*secs))
+            });
+            assert!(told.is_some_and(|secs| secs <= 10), "{stack}: {told:?}");
+        }
+    }
+
+    #[test]
     fn connections_one_after_the_other_are_none() {
         let mut knocks = Knocks::default();
         for port in 0..5000 {

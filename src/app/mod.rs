@@ -7,18 +7,23 @@ mod desk;
 mod dhcp_loop;
 mod given;
 mod images;
+mod inspect;
 mod journal;
 mod knocks;
+mod loops;
+mod losses;
 mod machine_file;
 mod machines;
 mod offer;
 mod outlet;
 mod output;
 mod prepare;
+mod repeats;
 mod scribe;
 mod serve;
 mod solicited;
 mod sweep;
+mod throttle;
 mod verify;
 
 use std::ffi::OsString;
@@ -32,6 +37,8 @@ use crate::ui;
 
 /// Exit code for a command line that cannot be understood.
 const WRONG_USE: u8 = 2;
+/// Exit code for images of which one is not as it should be.
+const NOT_WELL: u8 = 1;
 /// Exit code for a refusal to start.
 const REFUSED: u8 = 3;
 
@@ -74,22 +81,31 @@ pub enum Ended {
     Broken,
 }
 
+/// What is left to do when the command line was understood.
+enum Next {
+    /// To end with this exit code.
+    End(u8),
+    /// To serve.
+    Serve(Box<Config>),
+}
+
 /// The whole program: reads the arguments (the program's name left out), does what they ask, and says how it went.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = cli::parse(arguments).and_then(|command| match command {
         Command::Print(text) => {
             print(&text);
-            Ok(None)
+            Ok(Next::End(0))
         }
         Command::Version => {
             print(&ui::version::text());
-            Ok(None)
+            Ok(Next::End(0))
         }
-        Command::Serve(options) => Config::from_options(&options).map(Some),
+        Command::Inspect(options) => Ok(Next::End(if inspect::run(&options) { 0 } else { NOT_WELL })),
+        Command::Serve(options) => Config::from_options(&options).map(|config| Next::Serve(Box::new(config))),
     });
     match result {
-        Ok(None) => ExitCode::SUCCESS,
-        Ok(Some(config)) => match serve::run(&config) {
+        Ok(Next::End(code)) => ExitCode::from(code),
+        Ok(Next::Serve(config)) => match serve::run(&config) {
             Ok(Ended::Asked) => ExitCode::SUCCESS,
             Ok(Ended::Broken) => ExitCode::FAILURE,
             Err(refusal) => {

@@ -29,12 +29,15 @@ pub(super) struct Programs {
     common: FirstPrograms,
     /// For machines that are bound to an image which has programs of its own.
     of_images: BTreeMap<ImageId, FirstPrograms>,
-    /// What unpacks the programs whose names begin so.
-    preparers: Vec<(String, PrepareUefi)>,
+    /// Unpack what is in packages, by the names of the programs on our server.
+    preparers: BTreeMap<String, Prepare>,
 }
 
+/// Unpacks an image's loader for one kind of UEFI machine, or says why that cannot be.
+type Prepare = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
+
 impl Programs {
-    /// Those of `images`, and those built in.
+    /// Those that the user gave, those of `images`, and those built in.
     ///
     /// Under Secure Boot a machine boots the kernels only that its loader's vendor signed: who is bound to an image gets
     /// that image's own loader. The others get the latest: what firmware revokes are old ones.
@@ -59,8 +62,8 @@ impl Programs {
                 overlay(&mut programs, &of_image(image));
                 (image.id.clone(), programs)
             });
-        let preparers = images.iter().map(|image| (prefix(image), image.loaders.preparer()));
-        Self { of_images: of_images.collect(), preparers: preparers.collect(), common }
+        let preparers = images.iter().flat_map(|image| preparers(&image.loaders, &prefix(image))).collect();
+        Self { of_images: of_images.collect(), common, preparers }
     }
 
     /// The image whose loader UEFI machines get that may choose.
@@ -74,12 +77,6 @@ impl Programs {
     /// Those for machines that may choose.
     pub(super) fn common(&self) -> &FirstPrograms {
         &self.common
-    }
-
-    /// Unpacks the program called `name`, or says why that cannot be.
-    fn prepare_uefi(&self, name: &str, arch: UefiArch) -> Result<(), String> {
-        let preparer = self.preparers.iter().find(|(prefix, _)| name.starts_with(prefix));
-        preparer.map_or(Ok(()), |(_, prepare)| prepare(arch))
     }
 
     /// Those for a machine of `image`.
@@ -118,6 +115,17 @@ fn first_programs(loaders: &Loaders, prefix: &str) -> FirstPrograms {
     }
 }
 
+/// What unpacks the first programs of an image, by their names.
+fn preparers(loaders: &Loaders, prefix: &str) -> Vec<(String, Prepare)> {
+    let grub = loaders.uefi.iter().filter(|loader| loader.kind == UefiKind::Grub2);
+    grub.map(|loader| {
+        let (prepare, arch) = (loaders.preparer(), loader.arch);
+        let prepare: Prepare = Box::new(move || prepare(arch));
+        (format!("{prefix}{}", loader.first()), prepare)
+    })
+    .collect()
+}
+
 fn built_in() -> BTreeMap<Arch, String> {
     embedded::embedded().iter().map(|loader| (role_arch(loader.role), loader.name.to_owned())).collect()
 }
@@ -137,9 +145,6 @@ fn role_arch(role: Role) -> Arch {
         Role::Arm64 => Arch::Arm64Uefi,
     }
 }
-
-/// Unpacks the image's loader for one kind of UEFI machine, or says why that cannot be.
-pub(super) type PrepareUefi = Box<dyn Fn(UefiArch) -> Result<(), String> + Send + Sync>;
 
 /// Knows what each client boots.
 pub(super) struct Offer {
@@ -161,8 +166,8 @@ impl Offer {
             catalog,
             programs,
             chronicle,
-            uefi_is_broken: AtomicBool::new(false),
             pxelinux_is_broken: AtomicBool::new(false),
+            uefi_is_broken: AtomicBool::new(false),
             grub_is_old: AtomicBool::new(false),
         }
     }
@@ -194,7 +199,15 @@ impl Offer {
                 Ok(()) => first,
                 Err(error) => self.without_pxelinux(client, programs, &error),
             },
-            BootFile::Name(name) | BootFile::Url(name) => match self.of_image(client, programs, name) {
+            // Old ones are given ours; one that only goes round is given nothing, which ends it with a message.
+            BootFile::Name(name)
+                if matches!(client.firmware, Firmware::Ipxe { .. })
+                    && programs.built_in.values().any(|other| other == name)
+                    && self.chronicle.is_looping(client.mac) =>
+            {
+                BootFile::None(NoBoot::IpxeLoop)
+            }
+            BootFile::Name(name) | BootFile::Url(name) => match self.prepared(client, programs, name) {
                 Some((arch, Err(error))) => self.without_uefi(client, programs, arch, &error),
                 _ => first,
             },
@@ -202,19 +215,18 @@ impl Offer {
         }
     }
 
-    /// The kind of UEFI machine that a client is, if it is told to load the image's own loader, and whether that can be
+    /// The kind of UEFI machine that a client is, if it is told to load an image's own loader, and whether that can be
     /// unpacked.
-    fn of_image(
+    fn prepared(
         &self,
         client: &Client,
         programs: &FirstPrograms,
         name: &str,
     ) -> Option<(Arch, Result<(), String>)> {
         let arch = client.arch?;
-        let all = [UefiArch::X64, UefiArch::Ia32, UefiArch::Aa64];
-        let uefi = all.into_iter().find(|uefi| uefi_arch(*uefi) == arch)?;
         let program = programs.image.get(&arch).filter(|program| name.ends_with(*program))?;
-        Some((arch, self.programs.prepare_uefi(program, uefi)))
+        let prepare = self.programs.preparers.get(program)?;
+        Some((arch, prepare()))
     }
 
     /// The built-in loader takes the place of shim and GRUB, if there is one.

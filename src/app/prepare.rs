@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::custody::Ward;
 use super::given::Given;
@@ -15,14 +15,14 @@ use super::verify::{Opened, Report, Task};
 use super::{Refusal, complain, machines};
 use crate::answer::answers::Answer;
 use crate::answer::hooks::Dialect;
-use crate::answer::{Answers, Circumstances, Kickstart, Source};
+use crate::answer::{Answers, Circumstances, Kickstart, Source, foreign};
 use crate::boot::Site;
 use crate::boot::site::{self, MenuWish, Packages};
 use crate::config::Config;
 use crate::content::Protocol;
 use crate::content::catalog::{Catalog, Parts, Tree, Unpack};
 use crate::event::human_bytes;
-use crate::image::{FileTree, ImageFile};
+use crate::image::FileTree;
 use crate::machine::{ImageId, Machine, Policy, Registry};
 use crate::media::embedded::{self, Embedded};
 use crate::media::{AnswerKind, BiosLoader, Loaders, UefiKind};
@@ -62,7 +62,7 @@ impl Prepared {
     /// # Errors
     /// When one of them cannot be used, with the cause and what to do.
     pub(super) fn read(config: &Config) -> Result<Self, Refusal> {
-        let Images { images, mut warnings } = Images::open(config)?;
+        let Images { images, mut warnings, wards, unchecked } = Images::open(config)?;
         let policy = machines::policy(config)?;
         let own = machines::own_answers(&policy, config)?;
         let shared =
@@ -74,21 +74,16 @@ impl Prepared {
         let given = config.loaders.iter().map(Given::read).collect::<Result<_, _>>()?;
         let is_only = images.len() == 1;
         let mut prepared = Vec::new();
-        let (mut wards, mut unchecked, mut reports) = (Vec::new(), Vec::new(), Vec::new());
-        for mut image in images {
-            for (file, tree) in std::mem::take(&mut image.discs) {
-                wards.push(
-                    Ward::new(file.clone()).map_err(|error| cannot_open("--iso ", file.path(), &error))?,
-                );
-                match config.verify {
-                    true => reports.push(verify(file, tree.as_ref())?),
-                    false => unchecked.push((file, tree)),
-                }
-            }
-            let mut has_kickstart = takes_kickstart(&image) && !kickstarts.is_empty();
-            for (name, answer) in kickstarts.iter().filter(|_| takes_kickstart(&image)) {
+        for image in images {
+            let takes_answer = takes_kickstart(&image) || is_foreign(&image);
+            let mut has_kickstart = takes_answer && !kickstarts.is_empty();
+            for (name, answer) in kickstarts.iter().filter(|_| takes_answer) {
                 let Answer::Plain(kickstart) = answer else { continue };
-                match judge_source(kickstart, name, &image) {
+                let judged = match is_foreign(&image) {
+                    true => judge_kind(kickstart, name, &image).map(|()| None),
+                    false => judge_source(kickstart, name, &image),
+                };
+                match judged {
                     Ok(warning) => warnings.extend(warning),
                     // The others can be installed with it.
                     Err(refusal) if !is_only => {
@@ -103,9 +98,13 @@ impl Prepared {
         if let Some((name, _)) = kickstarts.first()
             && prepared.iter().all(|it| !it.has_kickstart)
         {
-            warnings.push(format!("{name} is given to nobody: no image installs by a kickstart"));
+            warnings.push(format!("{name} is given to nobody: no image takes it"));
         }
         warnings.dedup();
+        let (reports, unchecked) = match config.verify {
+            true => (unchecked.into_iter().map(verify).collect::<Result<_, _>>()?, Vec::new()),
+            false => (Vec::new(), unchecked),
+        };
         let answers = Answers::new(shared, own, config.has_hooks);
         let menu = config.menu.clone();
         Ok(Self { images: prepared, menu, answers, policy, given, warnings, wards, unchecked, reports })
@@ -176,13 +175,6 @@ impl Prepared {
 
     /// The table of everything that is served for `site`.
     pub(super) fn catalog(self, site: Site, machines: Arc<Mutex<Registry>>) -> Catalog {
-        let (pxelinux, given): (Vec<_>, Vec<_>) = self.given.into_iter().partition(Given::is_pxelinux);
-        let pxelinux = pxelinux.into_iter().next().map(|given| unpacked(given.files));
-        let built_in = embedded::embedded().iter().map(|it| (it.name.to_owned(), unpack_embedded(it)));
-        let given = given.into_iter().flat_map(|it| it.files).map(|(name, bytes)| {
-            let files = BTreeMap::from([(name.clone(), bytes)]);
-            (name, unpacked(files))
-        });
         let mut bios: Vec<(u64, BiosLoader)> = Vec::new();
         let mut trees = Vec::new();
         for prepare in self.images {
@@ -191,6 +183,7 @@ impl Prepared {
             trees.push(Tree {
                 second_stages: second_stages(image.files.as_ref(), &image.loaders),
                 files: image.files,
+                whole: image.whole,
                 stage2: image.media.stage2,
                 circumstances,
             });
@@ -199,16 +192,38 @@ impl Prepared {
         // That of the latest image; of several equal ones the first.
         bios.sort_by_key(|(age, _)| Reverse(*age));
         let bios: Vec<BiosLoader> = bios.into_iter().map(|(_, loader)| loader).collect();
+        let bios = (!bios.is_empty()).then(|| unpack_bios(bios));
+        let (pxelinux, given): (Vec<_>, Vec<_>) = self.given.into_iter().partition(Given::is_pxelinux);
+        let pxelinux = pxelinux.into_iter().next().map(|given| unpacked(given.files));
+        let built_in = embedded::embedded().iter().map(|it| (it.name.to_owned(), unpack_embedded(it)));
+        let given = given.into_iter().flat_map(|it| it.files).map(|(name, bytes)| {
+            let files = BTreeMap::from([(name.clone(), bytes)]);
+            (name, unpacked(files))
+        });
         Catalog::new(Parts {
             site,
             trees,
             answers: self.answers,
-            bios: pxelinux.or_else(|| (!bios.is_empty()).then(|| unpack_bios(bios))),
+            bios: pxelinux.or(bios),
             // The user's come last: of two files of one name theirs is served.
             embedded: built_in.chain(given).collect(),
             machines,
             started: clock::unix_seconds(),
         })
+    }
+}
+
+/// Compares an image with its own checksums, before anything else is done with it.
+fn verify((file, tree): Opened) -> Result<Report, Refusal> {
+    let shown = file.path().display().to_string();
+    let task = Task::new(file, tree.as_ref());
+    if task.total() > 0 {
+        complain(&format!("comparing {shown} with its own checksums, {} of it", human_bytes(task.total())));
+    }
+    match task.run(None) {
+        Some(report) if report.is_sound() => Ok(report),
+        Some(report) => Err(Refusal::new(format!("{shown} {}", report.sentence()))),
+        None => Err(Refusal::new(format!("{shown} was not checked"))),
     }
 }
 
@@ -242,27 +257,33 @@ impl Prepare {
             image: id.to_string(),
             title: media.name.clone(),
             version: media.version.clone(),
-            dialect: Dialect::of(media.family.id, &media.product, media.version.as_deref()),
+            dialect: takes_kickstart(&self.image)
+                .then(|| Dialect::of(media.family.id, &media.product, media.version.as_deref())),
         })
     }
 }
 
-fn takes_kickstart(image: &Image) -> bool {
-    image.media.answer == AnswerKind::Kickstart
+/// Whether it takes an answer file that is no kickstart.
+fn is_foreign(image: &Image) -> bool {
+    !matches!(image.media.answer, AnswerKind::Kickstart | AnswerKind::None)
 }
 
-/// Compares an image with its own checksums, before anything else is done with it.
-fn verify(file: Arc<ImageFile>, tree: &dyn FileTree) -> Result<Report, Refusal> {
-    let shown = file.path().display().to_string();
-    let task = Task::new(file, tree);
-    if task.total() > 0 {
-        complain(&format!("comparing {shown} with its own checksums, {} of it", human_bytes(task.total())));
+/// Whether an answer file can be one for an image whose installer is not anaconda.
+fn judge_kind(answer: &Kickstart, shown: &str, image: &Image) -> Result<(), Refusal> {
+    let kind = image.media.answer;
+    if foreign::is_of_kind(answer.text(), kind) {
+        return Ok(());
     }
-    match task.run(None) {
-        Some(report) if report.is_sound() => Ok(report),
-        Some(report) => Err(Refusal::new(format!("{shown} {}", report.sentence()))),
-        None => Err(Refusal::new(format!("{shown} was not checked"))),
-    }
+    Err(Refusal::new(format!(
+        "{shown}: {} reads no such file, but {} {}. Name one with --ks, or leave --ks out",
+        image.media.name,
+        if foreign::name(kind).starts_with(['A', 'I', 'a']) { "an" } else { "a" },
+        foreign::name(kind)
+    )))
+}
+
+fn takes_kickstart(image: &Image) -> bool {
+    image.media.answer == AnswerKind::Kickstart
 }
 
 /// Why a file that an option names cannot be opened; the option is given up to its path.
@@ -318,15 +339,24 @@ fn unpacked(files: BTreeMap<String, Arc<[u8]>>) -> Unpack {
     Box::new(move || Ok(files.clone()))
 }
 
-/// The first of `loaders` that can be unpacked.
+/// The first of `loaders` that can be unpacked. What cannot be is not tried again, unless a pulled medium may be why.
 fn unpack_bios(loaders: Vec<BiosLoader>) -> Unpack {
+    let failure = OnceLock::new();
     Box::new(move || {
+        if let Some(failure) = failure.get() {
+            return Err(String::clone(failure));
+        }
         let mut result = Err("there is none".to_owned());
         for loader in &loaders {
             result = loader.extract().map_err(|error| error.to_string());
             if result.is_ok() {
                 break;
             }
+        }
+        if let Err(error) = &result
+            && !loaders.iter().any(BiosLoader::is_suspect)
+        {
+            let _ = failure.set(error.clone());
         }
         result
     })

@@ -97,6 +97,10 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
     for text in oddities(&place, &prepared, programs.common(), has_link).into_iter().chain(done) {
         chronicle.tell(What::Warning { text });
     }
+    for what in prepared.reports.iter().filter_map(Report::event) {
+        chronicle.tell(what);
+    }
+    let (wards, unchecked) = (mem::take(&mut prepared.wards), mem::take(&mut prepared.unchecked));
     if site.only_image().is_none() {
         for image in prepared.images() {
             let (id, name, file) =
@@ -104,10 +108,6 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
             chronicle.tell(What::Image { id, name, file });
         }
     }
-    for what in prepared.reports.iter().filter_map(Report::event) {
-        chronicle.tell(what);
-    }
-    let (wards, unchecked) = (mem::take(&mut prepared.wards), mem::take(&mut prepared.unchecked));
     let ready = What::Ready {
         image: site.title(),
         server: server_ip,

@@ -208,6 +208,31 @@ mod tests {
     }
 
     #[test]
+    fn every_word_of_every_family_is_understood() {
+        let all = Values {
+            mirror: Some("m"),
+            iso: Some("i.iso"),
+            disk: Some("d"),
+            ..values(Some(KS), true, Some(MAC))
+        };
+        let none = Values { tree: "", has_packages: false, arch: "", ..values(None, false, None) };
+        for family in FAMILIES {
+            for template in [family.arguments, family.text, family.rescue] {
+                let template = template.replace("{stage2}", "root");
+                for word in words(&template) {
+                    let is_negative = word.starts_with("{!");
+                    let values = if is_negative { &none } else { &all };
+                    // What a negative word goes on with may have no value then.
+                    let tail = word.split_once('}').map_or("", |(_, tail)| tail);
+                    let word = if is_negative && tail.contains('{') { tail } else { &word };
+                    let values = if is_negative && tail.contains('{') { &all } else { values };
+                    assert!(fill(word, values).is_some(), "{}: {word}", family.id);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn variables_and_conditions() {
         let cases = [
             ("a={srv} b={host} c={path} d={arch}", "a=192.168.100.1 b=192.168.100.1:8080 c=/t/x d=x86_64"),

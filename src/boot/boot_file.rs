@@ -6,7 +6,7 @@ use super::arch::Arch;
 use super::client::Client;
 
 /// What a client is told to load.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum BootFile {
     /// A name on our TFTP server.
     Name(String),
@@ -25,6 +25,8 @@ pub enum NoBoot {
     NoLoader(Option<Arch>),
     /// It boots by HTTP, the GRUB on the image has no module for that, and nothing else is built in.
     GrubWithoutHttp,
+    /// It is iPXE, and fetched iPXE from us again and again.
+    IpxeLoop,
     /// It is to boot from its own disk.
     LocalDisk,
     /// It is none of the machines that are served.
@@ -42,6 +44,7 @@ impl NoBoot {
             Self::NotAsked => "not-asked",
             Self::NoLoader(_) => "no-loader",
             Self::GrubWithoutHttp => "grub-without-http",
+            Self::IpxeLoop => "ipxe-loop",
             Self::LocalDisk => "local-disk",
             Self::Stranger => "stranger",
             Self::NameTooLong => "name-too-long",
@@ -58,6 +61,10 @@ impl fmt::Display for NoBoot {
             Self::NoLoader(None) => f.write_str("no loader: it does not say its architecture"),
             Self::GrubWithoutHttp => f.write_str(
                 "the image's GRUB cannot go on over HTTP, and no iPXE is built in: let it boot by PXE",
+            ),
+            Self::IpxeLoop => f.write_str(
+                "its iPXE fetched iPXE twice in half a minute and asks for it again: its options (77, 175) are lost on the way \
+                 to us. Connect it without a relay, or let it boot by UEFI",
             ),
             Self::LocalDisk => f.write_str("it boots from its own disk"),
             Self::Stranger => f.write_str("it is none of the machines that are served"),

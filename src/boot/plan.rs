@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::arguments::{self, Values};
 use super::site::{Image, KickstartFacts, Packages, RunsOn, Site, Wait};
+use crate::content::Protocol;
 use crate::machine::{Assignment, Boot, ImageId, Machine};
 use crate::media::{self, EntryKind, GrubVerb};
 use crate::wire::MacAddr;
@@ -331,11 +332,12 @@ impl Site {
             Packages::Image(_) | Packages::Mirror(_) if !own_source => self.packages_url(image),
             _ => None,
         };
+        let iso = self.url(Protocol::Http, &format!("i/{}.iso", image.id));
         let values = Values {
             tree: &tree,
             has_packages: image.packages == Packages::Own && !own_source,
             mirror: elsewhere.as_deref(),
-            iso: None,
+            iso: Some(&iso),
             answer: kickstart.as_ref().map(|(_, url)| url.as_str()),
             mac: machine.map(|asker| asker.mac),
             server: self.server,

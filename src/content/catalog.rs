@@ -85,7 +85,7 @@ impl Catalog {
     /// Why the package on the image cannot be read.
     pub fn prepare_bios(&self) -> Result<(), String> {
         match self.programs.bios() {
-            Some(Err(error)) => Err(error.clone()),
+            Some(Err(error)) => Err(error),
             _ => Ok(()),
         }
     }

@@ -328,6 +328,23 @@ impl Pool {
     /// Grants or renews: whether the machine may have the address. It may if it holds it, or if it has none and nobody
     /// else has this one.
     pub fn bind(&mut self, identity: &Identity, address: Ipv4Addr, lease: Duration, now: Now) -> bool {
+        self.settle_on(identity, address, lease, true, now)
+    }
+
+    /// The same for a machine that never says that it took the address (BOOTP): it counts as a stranger until it is seen to
+    /// use it, so that a flood of invented ones takes the strangers' share at most, and no longer than `hold`.
+    pub fn bind_unseen(&mut self, identity: &Identity, address: Ipv4Addr, hold: Duration, now: Now) -> bool {
+        self.settle_on(identity, address, hold, false, now)
+    }
+
+    fn settle_on(
+        &mut self,
+        identity: &Identity,
+        address: Ipv4Addr,
+        lease: Duration,
+        is_known: bool,
+        now: Now,
+    ) -> bool {
         let at = millis(now.monotonic);
         let Some(index) = self.index_of(address) else { return false };
         let may = match self.own_index(identity, at) {
@@ -336,7 +353,7 @@ impl Pool {
         };
         if may {
             self.forget(identity);
-            self.settle(index, identity, Hold::Bound, at.saturating_add(millis(lease)), true);
+            self.settle(index, identity, Hold::Bound, at.saturating_add(millis(lease)), is_known);
         }
         may
     }
@@ -351,7 +368,9 @@ impl Pool {
 
     /// Forgets an offer that the machine did not take. A lease stays.
     pub fn withdraw_offer(&mut self, identity: &Identity) {
-        let is_stranger = |index: &&usize| self.owner(**index).is_some_and(|owner| !owner.is_known);
+        let is_stranger = |index: &&usize| {
+            self.owner(**index).is_some_and(|owner| !owner.is_known && owner.hold == Hold::Offered)
+        };
         if let Some(&index) = self.by_identity.get(identity).filter(is_stranger) {
             self.evict(index);
         } else if let Some(&index) = self.by_identity.get(identity)
@@ -416,10 +435,11 @@ impl Pool {
         true
     }
 
-    /// Whether the machine at `mac` has an unexpired offer of `address` that it has not taken.
-    pub fn is_offered(&self, address: Ipv4Addr, mac: MacAddr, now: Now) -> bool {
+    /// Whether the machine at `mac` has `address`, and was never known to have taken it: an offer that has not ended, or
+    /// [`Pool::bind_unseen`].
+    pub fn is_unseen(&self, address: Ipv4Addr, mac: MacAddr, now: Now) -> bool {
         self.index_of(address).and_then(|index| self.owner(index)).is_some_and(|owner| {
-            owner.hold == Hold::Offered
+            (owner.hold == Hold::Offered || !owner.is_known)
                 && owner.is_live(millis(now.monotonic))
                 && owner.identity.mac() == Some(mac)
         })

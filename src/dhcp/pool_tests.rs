@@ -251,7 +251,7 @@ fn an_offer_to_a_leased_machine_does_not_shorten_its_lease() {
     assert!(pool.bind(&machine(1), address, LEASE, at(0)));
     assert_eq!(pool.offer(&machine(1), None, HOLD, at(10)), Ok(address));
     assert_eq!(pool.live_owner(address, at(3599)), Some(&machine(1)));
-    assert!(!pool.is_offered(address, mac(1), at(10)));
+    assert!(!pool.is_unseen(address, mac(1), at(10)));
     assert_eq!(pool.live_owner(address, at(3600)), None);
 }
 
@@ -292,11 +292,11 @@ fn d54_d55_an_answer_from_another_machine_sets_the_address_aside() {
 fn d52_an_offer_is_known_by_address_and_card() {
     let mut pool = pool_to(199);
     let address = pool.offer(&machine(1), None, HOLD, at(0)).expect("an address");
-    assert!(pool.is_offered(address, mac(1), at(59)));
-    assert!(!pool.is_offered(address, mac(2), at(59)));
-    assert!(!pool.is_offered(address, mac(1), at(60)));
+    assert!(pool.is_unseen(address, mac(1), at(59)));
+    assert!(!pool.is_unseen(address, mac(2), at(59)));
+    assert!(!pool.is_unseen(address, mac(1), at(60)));
     assert!(pool.bind(&machine(1), address, LEASE, at(59)));
-    assert!(!pool.is_offered(address, mac(1), at(59)));
+    assert!(!pool.is_unseen(address, mac(1), at(59)));
     assert_eq!(pool.mac_at(address), Some(mac(1)));
 }
 

@@ -267,16 +267,11 @@ impl Server {
     }
 
     /// A client was seen to use an address. If it was only offered to that machine, the offer becomes a lease, to be made
-    /// durable: some firmware never sends a REQUEST.
+    /// durable: some firmware never sends a REQUEST, and a BOOTP client never says that it took it. Neither renews.
     pub fn on_traffic(&mut self, now: Now, mac: MacAddr, ip: Ipv4Addr) -> Option<LeaseRecord> {
-        let index = self.subnets.iter().position(|subnet| subnet.pool.is_offered(ip, mac, now))?;
-        self.grant_on(
-            index,
-            &Identity::ethernet(mac),
-            ip,
-            Duration::from_secs(u64::from(self.config.lease_secs)),
-            now,
-        )
+        let index = self.subnets.iter().position(|subnet| subnet.pool.is_unseen(ip, mac, now))?;
+        let lease = Duration::from_secs(u64::from(self.config.lease_secs)).max(BOOTP_LEASE);
+        self.grant_on(index, &Identity::ethernet(mac), ip, lease, now)
     }
 
     /// A machine fetched its first program. Returns the shape of offer that led to it if that is news: it is to be written
@@ -499,15 +494,15 @@ impl Server {
         lease: Duration,
         now: Now,
     ) -> Option<LeaseRecord> {
-        let until = now.unix_secs.saturating_add(lease.as_secs());
         let is_granted = self.subnets.get_mut(subnet)?.pool.bind(identity, address, lease, now);
-        is_granted.then(|| LeaseRecord {
-            identity: identity.clone(),
-            address,
-            state: LeaseState::Bound,
-            until,
-        })
+        is_granted.then(|| bound(identity, address, lease, now))
     }
+}
+
+/// What to write down of an address that is granted.
+pub(super) fn bound(identity: &Identity, address: Ipv4Addr, lease: Duration, now: Now) -> LeaseRecord {
+    let until = now.unix_secs.saturating_add(lease.as_secs());
+    LeaseRecord { identity: identity.clone(), address, state: LeaseState::Bound, until }
 }
 
 fn relay_sub_option(message: &Message, tag: u8) -> Option<&[u8]> {

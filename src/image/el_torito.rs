@@ -67,7 +67,7 @@ impl BootEntry {
     }
 
     /// How many bytes of it are loaded, as far as the catalogue tells.
-    pub fn len(&self) -> Option<u64> {
+    pub fn loaded(&self) -> Option<u64> {
         (self.sectors > 1).then(|| u64::from(self.sectors).saturating_mul(VIRTUAL_SECTOR))
     }
 
@@ -226,8 +226,8 @@ mod tests {
             ],
             "what follows the last section is not read"
         );
-        assert_eq!((found[0].load_segment, found[0].len()), (0x7c0, Some(2048)));
-        assert_eq!(found[1].len(), None);
+        assert_eq!((found[0].load_segment, found[0].loaded()), (0x7c0, Some(2048)));
+        assert_eq!(found[1].loaded(), None);
         assert_eq!([found[2].emulation, found[3].emulation], [Emulation::HardDisk, Emulation::Floppy]);
     }
 

@@ -12,8 +12,6 @@ use std::io;
 pub enum ImageError {
     /// The file is something else.
     Foreign(Foreign),
-    /// The image has a UDF file system and nothing of use beside it.
-    UdfOnly,
     /// The file ends before the volume does.
     CutShort {
         /// How many bytes the volume descriptor says there are.
@@ -73,9 +71,6 @@ impl fmt::Display for ImageError {
                 foreign.found,
                 thousands(foreign.len),
                 foreign.remedy
-            ),
-            Self::UdfOnly => f.write_str(
-                "is a Windows/UDF-only image, not read yet: expected an ISO 9660 volume with files on it, found UDF",
             ),
             Self::CutShort { expected, found } => write!(
                 f,

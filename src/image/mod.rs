@@ -23,6 +23,7 @@ mod rock_ridge;
 #[cfg(test)]
 pub(crate) mod testing;
 mod tree;
+mod udf;
 mod union;
 mod volume;
 mod walk;

@@ -34,6 +34,11 @@ pub trait ReadAt: Send + Sync {
     /// Takes note that a read through [`ReadAt::as_file`] failed.
     fn note_failure(&self) {}
 
+    /// Whether what was read a moment ago is to be doubted: a read failed, or there is nothing to be had.
+    fn is_suspect(&self) -> bool {
+        false
+    }
+
     /// Fills `buffer` from `offset` on.
     ///
     /// # Errors
@@ -173,6 +178,10 @@ impl ReadAt for ImageFile {
 
     fn note_failure(&self) {
         self.has_failed.store(true, Ordering::Release);
+    }
+
+    fn is_suspect(&self) -> bool {
+        self.absence().is_some() || self.has_failed.load(Ordering::Acquire)
     }
 }
 

@@ -6,19 +6,23 @@ use std::sync::Arc;
 use super::cursor::offset_of;
 use super::el_torito::{self, BootEntry, CatalogError, Platform};
 use super::error::{ImageError, Problem, Warning};
+use super::index::{self, Kind};
 use super::indexed::Indexed;
-use super::volume::Volume;
+use super::udf::{self, Udf};
+use super::volume::{Medium, Volume};
 use super::walk::{Walked, walk};
 use super::{BootImage, Entry, FileData, FileTree, Node, ReadAt, limits, links, partition};
 
-/// An ISO 9660 image: an index of all its files, held in memory, and the source of their bytes.
+/// An ISO 9660 or UDF image: an index of all its files, held in memory, and the source of their bytes.
 ///
 /// Names are those of Rock Ridge where the image has it, else those of Joliet, else the plain ones in lower case.
 /// Directories moved by Rock Ridge stand where they belong. Symbolic links are listed as what they lead to, and
 /// left out when they lead nowhere. A link may lead to a directory above itself (Debian has `debian -> .`): who
 /// walks the tree uses [`IsoImage::walk`], which does not enter links.
 ///
-/// Left out on purpose: other block sizes than 2,048, interleaved files, devices, and the decompression of zisofs.
+/// UDF is read where it is all there is, where the ISO 9660 side is a stub, and where that has no room for a file.
+///
+/// Left out on purpose: other block sizes of ISO 9660 than 2,048, interleaved files, devices, and the decompression of zisofs.
 /// Never panics on any input, and reads no more than a small multiple of what the directories hold: see
 /// `tests/fuzz/checks/iso.rs`.
 pub struct IsoImage {
@@ -35,7 +39,10 @@ impl IsoImage {
     /// # Errors
     /// When the file is something else, is cut short, or is damaged beyond use: see [`ImageError`].
     pub fn open(source: Arc<dyn ReadAt>) -> Result<Self, ImageError> {
-        let volume = Volume::read(source.as_ref())?;
+        let volume = match Volume::read(source.as_ref())? {
+            Medium::UdfOnly => return Self::from_udf(source, None),
+            Medium::Iso(volume) => volume,
+        };
         let (expected, found) = (volume.space, source.len());
         let missing = expected.saturating_sub(found);
         if missing > limits::PADDING {
@@ -53,8 +60,13 @@ impl IsoImage {
         links::resolve(&mut index, &links, &mut warnings);
         let entry_count =
             (1_u32..).zip(index.nodes.iter().skip(1)).filter(|(id, _)| index.follow(*id).is_some()).count();
-        if volume.has_udf && entry_count <= 1 {
-            return Err(ImageError::UdfOnly);
+        // A stub that says "insert this disc into a computer that reads UDF", or files that ISO 9660 has no room for.
+        let is_stub = entry_count <= 1;
+        if volume.has_udf && (is_stub || index.nodes.iter().any(is_cut_off)) {
+            let udf = Self::from_udf(Arc::clone(&source), Some(&volume));
+            if is_stub || udf.is_ok() {
+                return udf;
+            }
         }
         if missing > 0 {
             warnings.add(Problem::Padding(missing), Vec::new);
@@ -63,6 +75,19 @@ impl IsoImage {
             files: Indexed { source, index },
             volume_id: volume.id,
             boot_catalog: volume.boot_catalog.map(offset_of),
+            entry_count,
+            warnings: warnings.into_vec(),
+        })
+    }
+
+    /// The files that the UDF file system of the image has; `volume` is its ISO 9660 side, if there is one.
+    fn from_udf(source: Arc<dyn ReadAt>, volume: Option<&Volume>) -> Result<Self, ImageError> {
+        let Udf { index, warnings, label } = udf::open(source.as_ref())?;
+        let entry_count = index.nodes.len().saturating_sub(1);
+        Ok(Self {
+            files: Indexed { source, index },
+            volume_id: volume.map_or(label, |volume| volume.id.clone()),
+            boot_catalog: volume.and_then(|volume| volume.boot_catalog).map(offset_of),
             entry_count,
             warnings: warnings.into_vec(),
         })
@@ -112,6 +137,12 @@ impl IsoImage {
     pub fn walk(&self, visit: impl FnMut(&[u8], &Entry)) {
         self.files.walk(visit);
     }
+}
+
+/// Whether a file has the largest length that one extent can have: genisoimage writes that for longer ones when there is
+/// UDF beside it (`-allow-limited-size`).
+fn is_cut_off(node: &index::Node) -> bool {
+    matches!(node.kind, Kind::File { len: 0xffff_f800.., .. })
 }
 
 impl FileTree for IsoImage {

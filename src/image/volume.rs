@@ -39,13 +39,22 @@ pub(super) struct Volume {
     pub(super) has_udf: bool,
 }
 
+/// Which file systems the marks at the start of an image tell of.
+#[derive(Debug)]
+pub(super) enum Medium {
+    /// ISO 9660, UDF perhaps too.
+    Iso(Volume),
+    /// UDF alone.
+    UdfOnly,
+}
+
 impl Volume {
     /// Reads the descriptors.
     ///
     /// # Errors
-    /// `Foreign` or `UdfOnly` when there are none, `CutShort` when the file ends within them, `Damaged` when the
+    /// `Foreign` when there are none of any kind, `CutShort` when the file ends within them, `Damaged` when the
     /// primary one is nonsense.
-    pub(super) fn read(source: &dyn ReadAt) -> Result<Self, ImageError> {
+    pub(super) fn read(source: &dyn ReadAt) -> Result<Medium, ImageError> {
         let start = FIRST.saturating_mul(SECTOR);
         let left = usize::try_from(source.len().saturating_sub(start)).unwrap_or(usize::MAX);
         let mut bytes = vec![0; left.min(COUNT.saturating_mul(SECTOR as usize))];
@@ -55,7 +64,7 @@ impl Volume {
         let descriptors = || sectors().take_while(|sector| is_descriptor(sector));
         let Some(primary) = descriptors().find(|sector| byte(sector, 0) == Some(1)) else {
             return match (has_udf, descriptors().next()) {
-                (true, _) => Err(ImageError::UdfOnly),
+                (true, _) => Ok(Medium::UdfOnly),
                 (false, Some(_)) => Err(ImageError::Damaged("it has no primary volume descriptor")),
                 (false, None) => foreign::refuse(source),
             };
@@ -65,7 +74,7 @@ impl Volume {
         volume.has_udf = has_udf;
         volume.joliet = descriptors().filter(|sector| joliet::is_joliet(sector)).find_map(root);
         volume.boot_catalog = descriptors().find_map(boot_catalog);
-        Ok(volume)
+        Ok(Medium::Iso(volume))
     }
 
     /// Reads a primary volume descriptor; `None` when its numbers cannot be true.

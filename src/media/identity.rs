@@ -54,6 +54,20 @@ const VOLUME_PREFIXES: &[(&str, &str)] = &[
     ("anolis", "Anolis OS"),
     ("openEuler", "openEuler"),
     ("Fedora", "Fedora"),
+    ("fedora-coreos", "Fedora CoreOS"),
+    ("rhcos", "Red Hat Enterprise Linux CoreOS"),
+    ("scos", "CentOS Stream CoreOS"),
+    ("openSUSE-Leap", "openSUSE Leap"),
+    ("openSUSE-Tumbleweed", "openSUSE Tumbleweed"),
+    ("Install-Leap", "openSUSE Leap"),
+    ("Install-SUSE-SLE", "SUSE Linux Enterprise"),
+    ("SLE", "SUSE Linux Enterprise"),
+    ("ARCH_", "Arch Linux"),
+    ("RESCUE", "SystemRescue"),
+    ("MANJARO", "Manjaro"),
+    ("alpine", "Alpine Linux"),
+    ("TALOS", "Talos Linux"),
+    ("Mageia", "Mageia"),
 ];
 
 /// Architectures as anaconda writes them, the longer first.
@@ -82,6 +96,15 @@ impl Identity {
             // The package's name is the better of two spellings: EL7's .treeinfo says no more than `CentOS`.
             identity.product = Some(product.to_owned());
         }
+        if let Some(bytes) = paths::read_text(tree, ".disk/info") {
+            let info = printable(String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default());
+            let arch = DEBIAN_ARCHES.iter().find(|(name, _)| info.split(' ').any(|word| word == *name));
+            let product =
+                info.split(' ').take_while(|word| !word.starts_with(|it: char| it.is_ascii_digit()));
+            let product = product.collect::<Vec<_>>().join(" ");
+            let product = Some(product.trim_start_matches("Official ")).filter(|product| !product.is_empty());
+            identity.learn(".disk/info", product, number(&info).as_deref(), arch.map(|(_, arch)| *arch));
+        }
         let arch = ARCHES.into_iter().find(|arch| volume_id.contains(arch));
         let version = known_product(volume_id).and_then(|_| volume_version(volume_id));
         identity.learn(
@@ -91,6 +114,27 @@ impl Identity {
             arch,
         );
         identity
+    }
+
+    /// Asks where a family has its release, unless it is known already: `volume`, or a file whose first line tells.
+    pub(super) fn read_more(&mut self, tree: &dyn FileTree, places: &[&str], volume_id: &str) {
+        for place in places {
+            if self.version.is_some() {
+                return;
+            }
+            let bytes = if *place == "volume" { None } else { paths::read_text(tree, place) };
+            let (source, text) = match bytes {
+                Some(bytes) => (
+                    (*place).to_owned(),
+                    printable(String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default()),
+                ),
+                None if *place == "volume" => (format!("volume id {volume_id:?}"), volume_id.to_owned()),
+                None => continue,
+            };
+            // A product that begins with its number, or a number beside others, is no release.
+            let version = volume_version(&text).filter(|version| version.len() < 24);
+            self.learn(&source, None, version.as_deref(), None);
+        }
     }
 
     /// Whose numbers the release is of; `None` when nothing tells.
@@ -121,6 +165,16 @@ impl Identity {
             self.version = Some(version.to_owned());
         }
     }
+}
+
+/// Architectures as Debian writes them, and as anaconda does.
+const DEBIAN_ARCHES: [(&str, &str); 4] =
+    [("amd64", "x86_64"), ("arm64", "aarch64"), ("i386", "i386"), ("ppc64el", "ppc64le")];
+
+/// What may be shown of a foreign line: no control characters, not too long, blanks single.
+pub(super) fn printable(text: &str) -> String {
+    let text: String = text.chars().filter(|letter| !letter.is_control()).take(80).collect();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The product that a text begins with the name of.

@@ -8,21 +8,24 @@
 
 pub mod checksum;
 pub mod embedded;
+mod entries;
 pub mod entry;
 pub mod family;
 mod identity;
 pub mod implanted;
 mod loaders;
+pub mod menu;
 mod paths;
 mod recognise;
+pub mod report;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod treeinfo;
 pub mod verify;
 
 pub use entry::{AnswerKind, Entry, EntryKind, Menu};
 pub use family::Family;
 pub use loaders::{
-    BiosLoader, BiosSource, Loaders, Signature, UefiArch, UefiKind, UefiLoader, find_loaders, pe,
+    BiosLoader, BiosSource, Loaders, Signature, UefiArch, UefiKind, UefiLoader, find_loaders, pe, search,
 };
 pub use recognise::{GrubVerb, Media, Medium, NotInstallable, grub_verb, recognise};

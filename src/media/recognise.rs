@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use super::entry::{AnswerKind, Entry, EntryKind, Menu};
-use super::family::{FAMILIES, Family, Releases, Support};
-use super::identity::Identity;
+use super::entries::{self, Parts};
+use super::entry::{AnswerKind, Entry, Menu};
+use super::family::{FAMILIES, Family, Releases, Support, UNKNOWN};
+use super::identity::{self, Identity};
+use super::menu::{self, OwnMenu};
 use super::paths;
 use super::treeinfo::Treeinfo;
 use crate::image::FileTree;
@@ -18,6 +20,10 @@ pub enum Medium {
     Minimal,
     /// No packages: the installer needs a mirror, or a second image.
     NetworkInstall,
+    /// A system that runs without being installed.
+    Live,
+    /// Anything else.
+    Other,
 }
 
 /// The GRUB commands that load a kernel and an initial ramdisk on UEFI.
@@ -153,9 +159,13 @@ impl fmt::Display for NotInstallable {
             }
             Self::Unknown { volume_id, found } => {
                 f.write_str(
-                    "not an install image that pxego knows: looked for .treeinfo, or images/pxeboot/vmlinuz ",
+                    "not an install image that pxego knows: looked for .treeinfo, for the kernels of ",
                 )?;
-                f.write_str("with images/install.img, LiveOS/squashfs.img or images/stage2.img; found ")?;
+                write!(
+                    f,
+                    "{} families, and for isolinux.cfg, grub.cfg or loader/entries; found ",
+                    FAMILIES.len()
+                )?;
                 match found.as_slice() {
                     [] => f.write_str("nothing")?,
                     names => f.write_str(&names.join(", "))?,
@@ -168,29 +178,27 @@ impl fmt::Display for NotInstallable {
 
 impl std::error::Error for NotInstallable {}
 
-/// Recognises an image by its files; `volume_id` helps to name it.
+/// Recognises an image by its files; `volume_id` helps to name it. One that is of no known family, or of one that is known
+/// by name only, is what its own menu offers.
 ///
 /// # Errors
 /// `NotInstallable`, whose text says what it is instead, or what was looked for and what was found.
 pub fn recognise(tree: &dyn FileTree, volume_id: &str) -> Result<Media, NotInstallable> {
     let treeinfo = paths::read_text(tree, ".treeinfo").map(|bytes| Treeinfo::parse(&bytes));
     let directories = paths::package_directories(tree, treeinfo.as_ref());
-    let identity = Identity::read(tree, treeinfo.as_ref(), &directories, volume_id);
-    let Some((family, told)) = FAMILIES
+    let mut identity = Identity::read(tree, treeinfo.as_ref(), &directories, volume_id);
+    let found = FAMILIES
         .iter()
-        .find_map(|family| matches(family, tree, &identity, volume_id).map(|told| (family, told)))
-    else {
-        let mut found = paths::names(tree, "");
-        found.truncate(MAX_NAMES);
-        return Err(NotInstallable::Unknown { volume_id: volume_id.to_owned(), found });
-    };
+        .find_map(|family| matches(family, tree, &identity, volume_id).map(|told| (family, told)));
+    let own = menu::read(tree);
+    let (family, told) = found.unwrap_or((&UNKNOWN, Vec::new()));
+    identity.read_more(tree, family.version, volume_id);
+    let found = Found { tree, family, volume_id, treeinfo, directories, identity, told, own };
     match family.support {
+        Support::Installs | Support::Live | Support::Tool => found.known(),
         Support::Named => {
-            Err(NotInstallable::NotYet { name: not_yet_name(family, tree), evidence: told.join(", ") })
-        }
-        Support::Installs | Support::Live | Support::Tool => {
-            let told = format!("{}: {}", family.name, told.join(", "));
-            installable(Found { tree, family, treeinfo, directories, identity, told })
+            let error = found.refusal();
+            found.by_own_menu(error)
         }
     }
 }
@@ -203,9 +211,9 @@ fn matches(
     volume_id: &str,
 ) -> Option<Vec<String>> {
     let exists = |path: &&str| match family.support {
-        Support::Installs | Support::Live | Support::Tool => paths::find(tree, path),
-        // Foreign images come without Rock Ridge too, in upper case.
-        Support::Named => paths::find(tree, path).or_else(|| paths::spelled(tree, path)),
+        Support::Installs => paths::find(tree, path),
+        // Others come without Rock Ridge too, in upper case.
+        _ => paths::find(tree, path).or_else(|| paths::spelled(tree, path)),
     };
     let mut told = Vec::new();
     for path in family.all {
@@ -215,6 +223,13 @@ fn matches(
         told.push(family.any.iter().find_map(exists)?);
     }
     if family.none.iter().any(|path| exists(path).is_some()) {
+        return None;
+    }
+    let says = |(path, text): &(&str, &str)| {
+        let bytes = paths::read_text(tree, path).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).to_lowercase().contains(text)
+    };
+    if !family.says.is_empty() && !family.says.iter().any(says) {
         return None;
     }
     let volume_fits = family.volume.is_empty() || family.volume.iter().any(|part| volume_id.contains(part));
@@ -241,86 +256,133 @@ fn not_yet_name(family: &Family, tree: &dyn FileTree) -> String {
     if line.trim().is_empty() { family.name.to_owned() } else { format!("{}: {}", family.name, line.trim()) }
 }
 
-/// An image whose family is known.
+/// An image whose family is known, or of which it is known that it has none.
 struct Found<'a> {
     tree: &'a dyn FileTree,
     family: &'static Family,
+    volume_id: &'a str,
     treeinfo: Option<Treeinfo>,
     directories: Vec<String>,
     identity: Identity,
-    told: String,
+    /// The paths that speak for the family.
+    told: Vec<String>,
+    own: Option<OwnMenu>,
 }
 
-fn installable(found: Found<'_>) -> Result<Media, NotInstallable> {
-    let Found { tree, family, treeinfo, directories, identity, told } = found;
-    let mut evidence = vec![told];
-    evidence.extend(identity.evidence);
-    let arch = identity.arch.unwrap_or_else(|| arch_of_files(tree, family, &mut evidence));
-    let repositories = repositories(tree, treeinfo.as_ref());
-    let medium = medium(tree, &directories, &repositories, &mut evidence);
-    let product = identity.product.unwrap_or_else(|| family.name.to_owned());
-    let version = identity.version;
-    let words = [Some(product.as_str()), version.as_deref(), Some(medium.word())];
-    let name = words.into_iter().flatten().collect::<Vec<_>>().join(" ");
+impl Found<'_> {
+    /// Why it cannot be booted, when it cannot.
+    fn refusal(&self) -> NotInstallable {
+        if self.told.is_empty() {
+            let mut found = paths::names(self.tree, "");
+            found.truncate(MAX_NAMES);
+            return NotInstallable::Unknown { volume_id: self.volume_id.to_owned(), found };
+        }
+        NotInstallable::NotYet { name: not_yet_name(self.family, self.tree), evidence: self.told.join(", ") }
+    }
 
-    let mut locate = |part, told: Option<String>, known: &[&str]| {
-        let place = place(tree, told.as_deref(), known, &mut evidence);
-        place.ok_or_else(|| NotInstallable::Incomplete {
-            name: name.clone(),
-            part,
-            looked_for: told.into_iter().chain(known.iter().map(|path| (*path).to_owned())).collect(),
+    /// An image of a known family.
+    fn known(mut self) -> Result<Media, NotInstallable> {
+        let (tree, family) = (self.tree, self.family);
+        let mut evidence = vec![format!("{}: {}", family.name, self.told.join(", "))];
+        evidence.append(&mut self.identity.evidence);
+        let arch =
+            self.identity.arch.take().unwrap_or_else(|| arch_of_files(tree, family.kernel, &mut evidence));
+        let treeinfo = self.treeinfo.as_ref();
+        let repositories = repositories(tree, treeinfo);
+        let medium = medium(&self, &repositories, &mut evidence);
+        let product = self.identity.product.take().unwrap_or_else(|| family.name.to_owned());
+        let version = self.identity.version.take();
+        let name = name(&product, version.as_deref(), medium);
+
+        let told_kernel = treeinfo.and_then(|info| info.kernel(&arch));
+        let told_initrd = treeinfo.and_then(|info| info.initrd(&arch));
+        let told_stage2 = treeinfo.and_then(Treeinfo::main_image);
+        let kernel = place(tree, told_kernel.as_deref(), family.kernel, &mut evidence);
+        let initrd = place(tree, told_initrd.as_deref(), family.initrd, &mut evidence);
+        let missing = match (&kernel, &initrd) {
+            (None, _) => Some(("kernel", told_kernel, family.kernel)),
+            (_, None) if !family.initrd.is_empty() => Some(("initial ramdisk", told_initrd, family.initrd)),
+            _ => None,
+        };
+        if let Some((part, told, known)) = missing {
+            let known = known.iter().map(|path| (*path).to_owned());
+            let looked_for = told.into_iter().chain(known).collect();
+            return self.by_own_menu(NotInstallable::Incomplete { name, part, looked_for });
+        }
+        let stage2 = place(tree, told_stage2.as_deref(), family.stage2, &mut evidence);
+        let before = family.before.iter().filter_map(|path| paths::find(tree, path));
+        let initrds: Vec<String> = before.chain(initrd).collect();
+        let kernel = kernel.unwrap_or_default();
+        let parts = Parts { name: &name, kernel: &kernel, initrds: &initrds, stage2: stage2.as_deref() };
+        let entries = entries::known(tree, family, &parts, self.own.as_ref());
+        Ok(Media {
+            family,
+            grub_verb: grub_verb(tree, family.grub_verb),
+            menu: self.own.map(|own| entries::menu(own, &entries)),
+            entries,
+            name,
+            product,
+            version,
+            arch,
+            medium,
+            answer: family.answer,
+            known: true,
+            notes: family.notes.iter().map(|note| (*note).to_owned()).collect(),
+            stage2,
+            repositories,
+            treeinfo: self.treeinfo,
+            evidence,
         })
-    };
-    let kernel = locate("kernel", treeinfo.as_ref().and_then(|info| info.kernel(&arch)), family.kernel)?;
-    let initrd =
-        locate("initial ramdisk", treeinfo.as_ref().and_then(|info| info.initrd(&arch)), family.initrd)?;
-    let told = treeinfo.as_ref().and_then(Treeinfo::main_image);
-    let stage2 = place(tree, told.as_deref(), family.stage2, &mut evidence);
-    let grub_verb = grub_verb(tree, family.grub_verb);
-    let entries = entries(family, &name, &kernel, &initrd);
-    Ok(Media {
-        family,
-        name,
-        product,
-        version,
-        arch,
-        medium,
-        entries,
-        answer: family.answer,
-        known: true,
-        menu: None,
-        notes: family.notes.iter().map(|note| (*note).to_owned()).collect(),
-        stage2,
-        repositories,
-        grub_verb,
-        treeinfo,
-        evidence,
-    })
+    }
+
+    /// An image by its own menu; without one it is refused, as `error` says.
+    fn by_own_menu(mut self, error: NotInstallable) -> Result<Media, NotInstallable> {
+        let Some(own) = self.own.take() else { return Err(error) };
+        let entries = entries::unknown(self.tree, &own);
+        let Some(first) = entries.first() else { return Err(error) };
+        let mut evidence = Vec::new();
+        if !self.told.is_empty() {
+            evidence.push(format!("{}: {}", self.family.name, self.told.join(", ")));
+        }
+        evidence.push(format!("{}: {} entries", own.menu.path, entries.len().saturating_sub(1)));
+        evidence.append(&mut self.identity.evidence);
+        let arch = self.identity.arch.take();
+        let arch = arch.unwrap_or_else(|| arch_of_files(self.tree, &[&first.kernel], &mut evidence));
+        let title = identity::printable(own.menu.title.as_deref().unwrap_or(self.volume_id));
+        let product =
+            self.identity.product.take().unwrap_or_else(|| match (self.told.is_empty(), title.is_empty()) {
+                (false, _) => self.family.name.to_owned(),
+                (true, true) => self.family.name.to_owned(),
+                (true, false) => title,
+            });
+        let version = self.identity.version.take();
+        let mut notes: Vec<String> = self.family.notes.iter().map(|note| (*note).to_owned()).collect();
+        notes.push("It is not known whether this image installs over the network: what is offered are the entries of its own menu.".to_owned());
+        Ok(Media {
+            family: self.family,
+            name: name(&product, version.as_deref(), Medium::Other),
+            product,
+            version,
+            arch,
+            medium: Medium::Other,
+            answer: AnswerKind::None,
+            known: false,
+            menu: Some(entries::menu(own, &entries)),
+            stage2: entries::first_fetch(self.tree, &entries),
+            entries,
+            notes,
+            repositories: repositories(self.tree, self.treeinfo.as_ref()),
+            grub_verb: grub_verb(self.tree, self.family.grub_verb),
+            treeinfo: self.treeinfo,
+            evidence,
+        })
+    }
 }
 
-/// What a known image offers: to install, in text mode too, and its rescue mode.
-fn entries(family: &Family, name: &str, kernel: &str, initrd: &str) -> Vec<Entry> {
-    let entry = |id: &str, title: String, kind, arguments: String| Entry {
-        id: id.to_owned(),
-        title,
-        kind,
-        kernel: kernel.to_owned(),
-        initrds: vec![initrd.to_owned()],
-        arguments,
-        note: None,
-    };
-    let mut entries =
-        vec![entry("linux", format!("Install {name}"), EntryKind::Install, family.arguments.to_owned())];
-    if !family.text.is_empty() {
-        let arguments = format!("{} {}", family.arguments, family.text);
-        entries.push(entry("text", format!("Install {name} in text mode"), EntryKind::Text, arguments));
-    }
-    if !family.rescue.is_empty() {
-        let arguments = family.rescue.to_owned();
-        entries.push(entry("rescue", format!("Rescue a system with {name}"), EntryKind::Rescue, arguments));
-    }
-    entries.push(Entry::local());
-    entries
+/// What a person calls an image.
+fn name(product: &str, version: Option<&str>, medium: Medium) -> String {
+    let word = Some(medium.word()).filter(|word| !product.to_lowercase().contains(word));
+    [Some(product), version, word].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 /// Where a file is: as `.treeinfo` tells, when it is there, else at a known place.
@@ -355,12 +417,21 @@ fn repositories(tree: &dyn FileTree, treeinfo: Option<&Treeinfo>) -> Vec<String>
 /// Packages on the smallest DVD are some 3,000, on the largest Minimal image some 700 (CentOS 6 and 7).
 const MINIMAL_PACKAGES: usize = 1000;
 
-fn medium(
-    tree: &dyn FileTree,
-    directories: &[String],
-    repositories: &[String],
-    evidence: &mut Vec<String>,
-) -> Medium {
+/// What tells that an image without a repository of RPMs has packages (osinfo-db, debian-cd).
+const PACKAGES: [&str; 5] = ["suse", "media.1/products", "install", "dists", "casper"];
+
+fn medium(found: &Found<'_>, repositories: &[String], evidence: &mut Vec<String>) -> Medium {
+    let (tree, directories) = (found.tree, &found.directories);
+    match found.family.support {
+        Support::Live => return Medium::Live,
+        Support::Tool | Support::Named => return Medium::Other,
+        Support::Installs => {}
+    }
+    if found.family.answer != AnswerKind::Kickstart {
+        let has_packages =
+            !repositories.is_empty() || PACKAGES.iter().any(|path| paths::find(tree, path).is_some());
+        return if has_packages { Medium::Dvd } else { Medium::NetworkInstall };
+    }
     if repositories.is_empty() {
         return Medium::NetworkInstall;
     }
@@ -384,6 +455,8 @@ impl Medium {
             Self::Dvd => "DVD",
             Self::Minimal => "Minimal",
             Self::NetworkInstall => "network install",
+            Self::Live => "live",
+            Self::Other => "",
         }
     }
 }
@@ -396,8 +469,8 @@ const EFI_LOADERS: [(&str, &str); 3] = [
 ];
 
 /// The architecture by the kernel, and else by the EFI loader.
-fn arch_of_files(tree: &dyn FileTree, family: &Family, evidence: &mut Vec<String>) -> String {
-    let kernel = paths::first_file(tree, family.kernel).and_then(|path| tree.file(path.as_bytes()));
+fn arch_of_files(tree: &dyn FileTree, kernels: &[&str], evidence: &mut Vec<String>) -> String {
+    let kernel = paths::first_file(tree, kernels).and_then(|path| tree.file(path.as_bytes()));
     let told = kernel.and_then(|file| {
         let mut head = [0; 0x240];
         file.data.read_at(&mut head, 0).ok()?;

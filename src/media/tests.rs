@@ -1,6 +1,7 @@
 //! Layouts of real images (`.treeinfo` of lorax and productmd, paths of osinfo-db), as trees in memory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+mod families;
 mod loaders;
 mod recognise;
 

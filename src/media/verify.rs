@@ -21,6 +21,9 @@ pub const MAX_PIECE: usize = 256 << 10;
 /// the last.
 const LISTS: [&str; 4] = ["md5sum.txt", "sha256sum.txt", "SHA256SUMS", "CHECKSUMS"];
 
+/// How many times the image's length is read at most: a list can name one large file by a thousand links.
+const MAX_READS: u64 = 4;
+
 /// A file and what it has to hash to.
 struct Listed {
     path: String,
@@ -123,7 +126,14 @@ impl Verification {
         }
         // In the order they lie on the medium: one sweep.
         files.sort_by_key(|listed| listed.data.extent_at(0).map_or(0, |extent| extent.offset));
-        let bytes = files.iter().map(|listed| listed.data.len()).fold(0, u64::saturating_add);
+        let room = source.len().saturating_mul(MAX_READS);
+        let mut bytes = 0_u64;
+        files.retain(|listed| {
+            let with = bytes.saturating_add(listed.data.len());
+            let fits = with <= room;
+            bytes = if fits { with } else { bytes };
+            fits
+        });
         let total = image.as_ref().map_or(0, Implanted::covered).saturating_add(bytes);
         let mut new = Self {
             files: files.into(),

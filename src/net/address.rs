@@ -7,24 +7,62 @@ use std::sync::{Mutex, PoisonError};
 
 use super::iface::Interface;
 use super::netlink::Netlink;
+use super::state::Note;
 
 /// What was changed on an interface, so that exactly that can be undone.
 ///
 /// Nothing that was there before is ever removed. It is undone by [`AddressGuard::restore`], or when the guard
-/// is dropped. It works in the network namespace it was made in, from whatever thread.
+/// is dropped; or, when the process is killed, by the next run, which finds it in the [`Note`]. It works in the network namespace it was made in, from whatever thread.
 #[derive(Debug)]
 pub struct AddressGuard {
     interface: String,
     netlink: Netlink,
     wanted: Option<(Ipv4Addr, u8)>,
     made: Mutex<Made>,
+    note: Option<Note>,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Made {
-    index: u32,
-    address: Option<(Ipv4Addr, u8)>,
-    link_up: bool,
+/// What was changed on an interface.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Made {
+    /// Its number.
+    pub index: u32,
+    /// The address that was added, with its prefix length.
+    pub address: Option<(Ipv4Addr, u8)>,
+    /// Whether it was switched on.
+    pub link_up: bool,
+}
+
+impl Made {
+    /// What a run that was killed has left on this interface.
+    pub fn left(note: &Note, interface: &Interface) -> Self {
+        let text = note.read().unwrap_or_default();
+        let left = Self::from_line(&text)
+            .filter(|(name, left)| *name == interface.name && left.index == interface.index);
+        let mut left = left.map(|(_, left)| left).unwrap_or_default();
+        // Somebody has taken it back already.
+        left.address = left.address.filter(|address| interface.ipv4.contains(address));
+        left.link_up &= interface.up;
+        left
+    }
+
+    /// `eth0 3 192.168.100.1/24 on`; `-` for what was not changed.
+    fn to_line(self, name: &str) -> String {
+        let address = self.address.map_or_else(|| "-".to_owned(), |(ip, prefix)| format!("{ip}/{prefix}"));
+        format!("{name} {} {address} {}\n", self.index, if self.link_up { "on" } else { "-" })
+    }
+
+    fn from_line(line: &str) -> Option<(&str, Self)> {
+        let mut words = line.split_ascii_whitespace();
+        let (name, index) = (words.next()?, words.next()?.parse().ok()?);
+        let address = match words.next()? {
+            "-" => None,
+            text => {
+                text.split_once('/').and_then(|(ip, prefix)| Some((ip.parse().ok()?, prefix.parse().ok()?)))
+            }
+        };
+        Some((name, Self { index, address, link_up: words.next()? == "on" }))
+    }
 }
 
 /// What could not be changed on the interface, or changed back.
@@ -59,6 +97,19 @@ impl AddressGuard {
     /// # Errors
     /// With what could not be done; what was done before it is undone.
     pub fn apply(interface: &Interface, address: Option<(Ipv4Addr, u8)>) -> Result<Self, AddressError> {
+        Self::apply_noted(interface, address, Made::default(), None)
+    }
+
+    /// The same; what a run that was killed has `left` counts as made by this one, and what is made is written into `note`.
+    ///
+    /// # Errors
+    /// As [`AddressGuard::apply`].
+    pub fn apply_noted(
+        interface: &Interface,
+        address: Option<(Ipv4Addr, u8)>,
+        left: Made,
+        note: Option<Note>,
+    ) -> Result<Self, AddressError> {
         let fail = |error| AddressError {
             interface: interface.name.clone(),
             step: "ask for the links".to_owned(),
@@ -68,8 +119,14 @@ impl AddressGuard {
             interface: interface.name.clone(),
             netlink: Netlink::open().map_err(fail)?,
             wanted: address,
-            made: Mutex::new(Made::default()),
+            made: Mutex::new(Made { index: interface.index, ..left }),
+            note,
         };
+        if let Some((old, prefix)) = left.address.filter(|_| left.address != address) {
+            let removed = gone_is_fine(guard.netlink.remove_address(interface.index, old, prefix));
+            removed.map_err(|error| guard.failed(&format!("remove {old}/{prefix}"), error))?;
+            guard.made.lock().unwrap_or_else(PoisonError::into_inner).address = None;
+        }
         guard.renew(interface.index)?;
         Ok(guard)
     }
@@ -99,7 +156,18 @@ impl AddressGuard {
                 Err(error) => return Err(self.failed(&format!("add {address}/{prefix}"), error)),
             }
         }
+        self.write_down(*made);
         Ok(())
+    }
+
+    /// On a full disk it is not written down: then a run that is killed leaves its address behind.
+    fn write_down(&self, made: Made) {
+        let Some(note) = &self.note else { return };
+        if made.address.is_none() && !made.link_up {
+            note.clear();
+        } else if let Err(error) = note.write(&made.to_line(&self.interface)) {
+            log::debug!("{}: what was changed is not written down: {error}", self.interface);
+        }
     }
 
     /// The address that was added, with its prefix length; none when the interface had it already.
@@ -127,6 +195,9 @@ impl AddressGuard {
             let down = gone_is_fine(self.netlink.set_up(made.index, false));
             result = result.and(down.map_err(|error| self.failed("switch it off again", error)));
         }
+        if result.is_ok() {
+            self.write_down(Made::default());
+        }
         result
     }
 
@@ -148,5 +219,27 @@ fn gone_is_fine(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::ENODEV)) => Ok(()),
         result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_made_reads_as_it_was_written() {
+        let address = Some((Ipv4Addr::new(192, 168, 100, 1), 24));
+        for made in [
+            Made { index: 3, address, link_up: true },
+            Made { index: 3, address, link_up: false },
+            Made { index: 7, address: None, link_up: true },
+        ] {
+            let line = made.to_line("eth0");
+            assert_eq!(Made::from_line(&line), Some(("eth0", made)), "{line}");
+        }
+        assert_eq!(Made { index: 3, address, link_up: true }.to_line("eth0"), "eth0 3 192.168.100.1/24 on\n");
+        for line in ["", "eth0", "eth0 x - -", "eth0 3", "eth0 3 -"] {
+            assert_eq!(Made::from_line(line), None, "{line}");
+        }
     }
 }

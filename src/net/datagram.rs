@@ -64,18 +64,20 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    /// Sends all packets of `batch` to `peer`. `confirmed` tells the kernel that the peer answers: its address is not asked
-    /// for again, which some ROMs would not answer in the middle of a file (`MSG_CONFIRM`).
+    /// Sends all packets of `batch` to `peer`, or to whom the socket is connected. `confirmed` tells the kernel that the peer
+    /// answers: its address is not asked for again, which some ROMs would not answer in the middle of a file
+    /// (`MSG_CONFIRM`).
     ///
     /// # Errors
     /// When not all were sent, with the reason for the first one.
     pub(super) fn send(
         &mut self,
         socket: BorrowedFd<'_>,
-        peer: SocketAddrV4,
+        peer: Option<SocketAddrV4>,
         batch: &Batch<'_>,
         confirmed: bool,
     ) -> io::Result<()> {
+        let mut may_be_of_others = peer.is_none();
         let flags = libc::MSG_DONTWAIT | if confirmed { libc::MSG_CONFIRM } else { 0 };
         let count = batch.ends.len();
         let mut sent = 0;
@@ -84,6 +86,10 @@ impl Sender {
             match send_messages(socket, peer, batch, sent, per_message, flags) {
                 Ok(messages) => sent = (sent + messages * per_message).min(count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // A connected socket tells here what ICMP said of an earlier packet, and has sent nothing.
+                Err(error) if may_be_of_others && error.kind() != io::ErrorKind::WouldBlock => {
+                    may_be_of_others = false;
+                }
                 Err(error) if per_message > 1 && cannot_segment(&error) => {
                     log::debug!("UDP packets are sent one by one: {error}");
                     self.without_segmentation = true;
@@ -118,24 +124,24 @@ struct Control([u8; 24]);
 /// Sends packets from number `first` on, `per_message` in each message. Returns how many messages went.
 fn send_messages(
     socket: BorrowedFd<'_>,
-    peer: SocketAddrV4,
+    peer: Option<SocketAddrV4>,
     batch: &Batch<'_>,
     first: usize,
     per_message: usize,
     flags: i32,
 ) -> io::Result<usize> {
-    let mut address = to_sockaddr(peer);
+    let mut address = peer.map(to_sockaddr);
     let count = batch.ends.len();
     let mut control = segmented(u16::try_from(batch.packet_len).map_err(|_| io::ErrorKind::InvalidInput)?);
-    let (address, control) = (&raw mut address, &raw mut control);
+    let (address, control) = (address.as_mut().map(std::ptr::from_mut), &raw mut control);
     let message = |number: usize| {
         let from = first + number * per_message;
         let end = (from + per_message).min(count);
         let parts = batch.parts(from, end);
         let is_segmented = end - from > 1;
         libc::msghdr {
-            msg_name: address.cast(),
-            msg_namelen: size_of::<libc::sockaddr_in>() as libc::socklen_t,
+            msg_name: address.map_or(std::ptr::null_mut(), |address| address.cast()),
+            msg_namelen: address.map_or(0, |_| size_of::<libc::sockaddr_in>() as libc::socklen_t),
             // An `IoSlice` is an `iovec` in memory, as `std` promises. Sending does not write to it.
             msg_iov: parts.as_ptr().cast_mut().cast(),
             msg_iovlen: parts.len() as _,
@@ -295,7 +301,7 @@ mod tests {
                     batch.end_packet();
                 }
                 let mut sender = Sender { without_segmentation };
-                sender.send(from.as_fd(), peer, &batch, true).unwrap();
+                sender.send(from.as_fd(), Some(peer), &batch, true).unwrap();
                 let mut buffer = [0; 2000];
                 for packet in &packets {
                     let len = to.recv(&mut buffer).unwrap();

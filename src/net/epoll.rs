@@ -32,11 +32,21 @@ const BATCH: usize = 64;
 const FOREVER: i32 = -1;
 
 /// Numbers of ready descriptors.
-pub(super) struct Ready([libc::epoll_event; BATCH]);
+pub(super) struct Ready {
+    events: [libc::epoll_event; BATCH],
+    count: usize,
+}
 
 impl Default for Ready {
     fn default() -> Self {
-        Self([libc::epoll_event { events: 0, u64: 0 }; BATCH])
+        Self { events: [libc::epoll_event { events: 0, u64: 0 }; BATCH], count: 0 }
+    }
+}
+
+impl Ready {
+    /// The numbers, each once.
+    pub(super) fn numbers(&self) -> impl ExactSizeIterator<Item = u64> {
+        self.events[..self.count].iter().map(|event| event.u64)
     }
 }
 
@@ -77,36 +87,24 @@ impl Epoll {
         if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 
-    /// The numbers of those that are ready: at least one, however long that takes.
-    pub(super) fn wait<'r>(&self, ready: &'r mut Ready) -> io::Result<impl Iterator<Item = u64> + use<'r>> {
-        loop {
-            let count = self.wait_once(ready, FOREVER)?;
-            if count > 0 {
-                return Ok(ready.0.iter().take(count).map(|event| event.u64));
-            }
-        }
-    }
-
-    /// The numbers of those that are ready within `timeout`; none when it has passed, or a signal came.
-    pub(super) fn wait_at_most<'r>(
-        &self,
-        ready: &'r mut Ready,
-        timeout: Duration,
-    ) -> io::Result<impl Iterator<Item = u64> + use<'r>> {
+    /// Waits until some are ready, for `timeout` at most where there is one. None are when that has passed, or a signal came.
+    pub(super) fn wait(&self, ready: &mut Ready, timeout: Option<Duration>) -> io::Result<()> {
         // Rounded up, or the last millisecond would be spent asking again and again.
-        let milliseconds = timeout.as_nanos().div_ceil(1_000_000).min(i32::MAX as u128) as i32;
-        let count = self.wait_once(ready, milliseconds)?;
-        Ok(ready.0.iter().take(count).map(|event| event.u64))
-    }
-
-    fn wait_once(&self, ready: &mut Ready, milliseconds: i32) -> io::Result<usize> {
-        let room = ready.0.len() as i32;
+        let milliseconds =
+            timeout.map_or(FOREVER, |it| it.as_nanos().div_ceil(1_000_000).min(i32::MAX as u128) as i32);
+        ready.count = 0;
         // SAFETY: room for as many events as are asked for.
-        let count = unsafe { libc::epoll_wait(self.0.as_raw_fd(), ready.0.as_mut_ptr(), room, milliseconds) };
-        usize::try_from(count).or_else(|_| match io::Error::last_os_error() {
-            error if error.kind() == io::ErrorKind::Interrupted => Ok(0),
-            error => Err(error),
-        })
+        let count = unsafe {
+            libc::epoll_wait(self.0.as_raw_fd(), ready.events.as_mut_ptr(), BATCH as i32, milliseconds)
+        };
+        match usize::try_from(count) {
+            Ok(count) => ready.count = count,
+            Err(_) => match io::Error::last_os_error() {
+                error if error.kind() == io::ErrorKind::Interrupted => {}
+                error => return Err(error),
+            },
+        }
+        Ok(())
     }
 }
 
@@ -122,10 +120,13 @@ mod tests {
         let mut ready = Ready::default();
         let (reader, mut writer) = io::pipe().unwrap();
         epoll.add(reader.as_fd(), 7, Wake::Readable).unwrap();
-        assert_eq!(epoll.wait_at_most(&mut ready, Duration::ZERO).unwrap().count(), 0);
+        epoll.wait(&mut ready, Some(Duration::ZERO)).unwrap();
+        assert_eq!(ready.numbers().len(), 0);
         writer.write_all(b"x").unwrap();
-        assert_eq!(epoll.wait(&mut ready).unwrap().collect::<Vec<_>>(), [7]);
+        epoll.wait(&mut ready, None).unwrap();
+        assert_eq!(ready.numbers().collect::<Vec<_>>(), [7]);
         drop(reader);
-        assert_eq!(epoll.wait_at_most(&mut ready, Duration::ZERO).unwrap().count(), 0);
+        epoll.wait(&mut ready, Some(Duration::ZERO)).unwrap();
+        assert_eq!(ready.numbers().len(), 0);
     }
 }

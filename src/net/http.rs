@@ -205,9 +205,9 @@ impl Server<'_> {
         let mut desk = self.desk(false);
         let mut ready = Ready::default();
         while !self.stop.is_set() {
-            match epoll.wait(&mut ready) {
-                Ok(numbers) => {
-                    for number in numbers.filter(|number| *number != STOP) {
+            match epoll.wait(&mut ready, None) {
+                Ok(()) => {
+                    for number in ready.numbers().filter(|number| *number != STOP) {
                         // One that is passed over is told of again.
                         self.seats
                             .with_waiting(number, |it| self.go_on(it, number, |it| it.advance(&mut desk)));

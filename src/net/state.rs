@@ -117,6 +117,11 @@ impl StateDir {
         sync_folder(&self.path)
     }
 
+    /// Where a small text is kept for as long as this computer runs.
+    pub fn note(&self, name: &str) -> Note {
+        Note { path: self.path.join(name) }
+    }
+
     /// Opens the lease file, making it where it is missing. A last line that was cut by a power failure is
     /// removed: its ACK never left.
     ///
@@ -142,6 +147,43 @@ impl StateDir {
         sync_folder(&self.path).map_err(failed("sync", &self.path))?;
         Ok(leases)
     }
+}
+
+/// A small text for a later run, if this one is killed. It says nothing after the computer was switched off, so it need not
+/// outlive that.
+#[derive(Debug)]
+pub struct Note {
+    path: PathBuf,
+}
+
+impl Note {
+    /// What stands there, if it was written since the computer was switched on.
+    pub fn read(&self) -> Option<String> {
+        let mut text = String::new();
+        let file = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(&self.path).ok()?;
+        file.take(LARGEST_TEXT).read_to_string(&mut text).ok()?;
+        let (boot, text) = text.split_once('\n')?;
+        (boot == boot_id().ok()?).then(|| text.to_owned())
+    }
+
+    /// Writes it, over what stands there.
+    ///
+    /// # Errors
+    /// When the disk is full or gone.
+    pub fn write(&self, text: &str) -> io::Result<()> {
+        let boot = boot_id()?;
+        private_file().truncate(true).open(&self.path)?.write_all(format!("{boot}\n{text}").as_bytes())
+    }
+
+    /// Removes it. That it is not there is fine.
+    pub fn clear(&self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Another one each time the computer is switched on (random(4)).
+fn boot_id() -> io::Result<String> {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|text| text.trim().to_owned())
 }
 
 /// An append-only file of lines, each of them on the disk before [`LeaseFile::append`] returns.
@@ -325,6 +367,21 @@ mod tests {
         state.keep("shapes", "b\n").unwrap();
         assert_eq!(state.read("shapes"), "b\n");
         assert!(!folder.0.join("shapes.new").exists());
+    }
+
+    #[test]
+    fn a_note_is_read_until_the_computer_is_switched_off() {
+        let folder = Folder::new();
+        let note = StateDir::open(&folder.0).unwrap().note("changed");
+        assert_eq!(note.read(), None);
+        note.write("a b\n").unwrap();
+        assert_eq!(note.read().as_deref(), Some("a b\n"));
+        let text = fs::read_to_string(folder.0.join("changed")).unwrap();
+        fs::write(folder.0.join("changed"), format!("0{text}")).unwrap();
+        assert_eq!(note.read(), None, "of another day");
+        note.clear();
+        note.clear();
+        assert!(!folder.0.join("changed").exists());
     }
 
     #[test]

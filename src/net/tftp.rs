@@ -2,32 +2,29 @@
 
 mod cache;
 mod flight;
+mod port;
+mod requests;
 mod table;
 
 use std::io;
-use std::net::{SocketAddrV4, UdpSocket};
+use std::net::UdpSocket;
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Socket, Type};
-
+use super::clock;
 use super::datagram::Inbox;
 use super::epoll::{Epoll, Ready, Wake};
 use super::signals::Stop;
-use super::{clock, sys};
 use crate::content::networks::Networks;
-use crate::content::{Content, Found, Library, Observer, Outcome, Protocol, Request, Role, Transfer};
-use crate::tftp::netascii;
-use crate::tftp::request::{Mode, Wish};
+use crate::content::{Library, Observer, Outcome, Protocol, Transfer};
 use crate::tftp::timers::Timers;
 use crate::tftp::transfer::RollOver;
-use crate::wire::tftp::{self, ErrorCode, Packet};
-use flight::{Ended, Flight, Port, Tools};
+use crate::tftp::vigil::Vigil;
+use flight::{Ended, Tools};
+use port::{Inlet, never_fragment};
 use table::Table;
-
-/// Longest file sent as text: the configurations that telephones and switches fetch.
-const MAX_TEXT: u64 = 1 << 20;
 
 /// Longest request: name, mode and options fit one packet of 512 bytes, but for absurd names.
 const REQUEST_LEN: usize = 2048;
@@ -41,7 +38,13 @@ const IDLE: Duration = Duration::from_secs(60);
 /// Pause after an error nobody expects, so that it cannot come a million times a second.
 const ERROR_PAUSE: Duration = Duration::from_millis(200);
 
-/// Numbers for epoll: what is no transfer, and what is added to a transfer's.
+/// Looks at a client that is waited for awake before all others are looked at.
+const LOOKS: u32 = 8;
+
+/// Transfers that get a second socket; when there are more it would be too many descriptors.
+const MAX_LINES: usize = 64;
+
+/// Numbers for epoll: what is no transfer, and where those of transfers begin, of which each has two.
 const STOP: u64 = 0;
 const REQUESTS: u64 = 1;
 const FIRST: u64 = 2;
@@ -73,7 +76,7 @@ pub fn serve(
     stop: &Stop,
 ) -> io::Result<()> {
     socket.set_nonblocking(true)?;
-    never_fragment(socket)?;
+    never_fragment(socket.as_fd())?;
     let epoll = Epoll::new()?;
     epoll.add(stop.fd(), STOP, Wake::Readable)?;
     epoll.add(socket.as_fd(), REQUESTS, Wake::Readable)?;
@@ -88,6 +91,9 @@ pub fn serve(
         timers: Timers::default(),
         tools: Tools::default(),
         start: clock::now(),
+        vigil: Vigil::default(),
+        may_watch: thread::available_parallelism().is_ok_and(|cores| cores.get() > 1),
+        served_at: Duration::ZERO,
     };
     let mut ready = Ready::default();
     while !stop.is_set() {
@@ -110,6 +116,11 @@ struct Server<'a> {
     timers: Timers,
     tools: Tools,
     start: Instant,
+    vigil: Vigil,
+    /// Whether somebody else can work while this thread waits awake.
+    may_watch: bool,
+    /// When the last packets of a transfer went out.
+    served_at: Duration,
 }
 
 impl<'a> Server<'a> {
@@ -119,16 +130,22 @@ impl<'a> Server<'a> {
 
     /// Waits, and does what there is to do.
     fn turn(&mut self, ready: &mut Ready) -> io::Result<()> {
-        let patience = self.patience();
-        let numbers = self.epoll.wait_at_most(ready, patience)?;
+        self.wait(ready)?;
         // What has come until now is looked at before any time is up: a busy computer is no silent client.
         let now = self.now();
         let mut result = Ok(());
-        for number in numbers {
+        let (mut speaker, is_alone) = (None, ready.numbers().len() == 1);
+        for number in ready.numbers() {
             match number {
                 STOP => {}
                 REQUESTS => result = self.take_requests(now),
-                number => self.take_packets((number - FIRST) as usize, now),
+                number => {
+                    let (number, inlet) = transfer_of(number);
+                    if self.take_packets(number, inlet, now) {
+                        self.answered(now);
+                        speaker = Some(number).filter(|_| is_alone);
+                    }
+                }
             }
         }
         while let Some(number) = self.timers.due(now) {
@@ -137,174 +154,94 @@ impl<'a> Server<'a> {
                 self.settle(number);
             }
         }
+        if let Some(number) = speaker {
+            self.attend(number, ready)?;
+        }
         result
     }
 
-    /// How long nothing needs to be done.
-    fn patience(&self) -> Duration {
-        let next = self.timers.next();
-        next.map_or(IDLE, |deadline| deadline.saturating_sub(self.now()).min(IDLE))
-    }
-
-    fn take_packets(&mut self, number: usize, now: Duration) {
-        if let Some(flight) = self.table.get_mut(number) {
-            flight.take_packets(now, &mut self.tools);
-            self.settle(number);
+    /// Until something has come, or is due: awake while that pays.
+    fn wait(&mut self, ready: &mut Ready) -> io::Result<()> {
+        let (start, next) = (self.now(), self.timers.next());
+        if let Some(awake) = self.awake(start) {
+            let until = (start + awake).min(next.unwrap_or(Duration::MAX));
+            loop {
+                self.epoll.wait(ready, Some(Duration::ZERO))?;
+                if ready.numbers().len() > 0 {
+                    return Ok(());
+                }
+                let now = self.now();
+                if !self.vigil.on_look(now) || now >= until {
+                    break;
+                }
+            }
+            self.vigil.on_vain();
         }
+        let patience = next.map_or(IDLE, |deadline| deadline.saturating_sub(self.now()).min(IDLE));
+        self.epoll.wait(ready, Some(patience))
     }
 
-    fn take_requests(&mut self, now: Duration) -> io::Result<()> {
-        // Taken out, so that the packets in it can be read while transfers change.
-        let mut inbox = std::mem::replace(&mut self.inbox, Inbox::new(0, REQUEST_LEN));
-        let received = inbox.receive(self.socket.as_fd());
-        if received.is_ok() {
-            for number in 0..inbox.len() {
-                let (bytes, peer) = inbox.get(number);
-                match self.config.networks.admit(peer) {
-                    Ok(()) => self.on_packet(bytes, peer, now),
-                    Err(reason) => log::debug!("TFTP packet from {peer} ignored: {reason:?}"),
+    /// How long to wait awake.
+    fn awake(&mut self, now: Duration) -> Option<Duration> {
+        if !self.may_watch || self.table.is_empty() {
+            return None;
+        }
+        self.vigil.begin(now)
+    }
+
+    /// Waits awake for the next packet of the only client that speaks, at its own socket, as long as nothing else is there.
+    fn attend(&mut self, number: usize, ready: &mut Ready) -> io::Result<()> {
+        let Some(awake) = self.awake(self.now()) else { return Ok(()) };
+        for look in 1_u32.. {
+            let Some(inlet) = self.table.get_mut(number).map(|flight| flight.inlet()) else { break };
+            let now = self.now();
+            if self.take_packets(number, inlet, now) {
+                self.answered(now);
+            } else if !self.vigil.on_look(now) || now.saturating_sub(self.served_at) >= awake {
+                self.vigil.on_vain();
+                break;
+            }
+            if self.timers.next().is_some_and(|deadline| deadline <= now) {
+                break;
+            }
+            if look.is_multiple_of(LOOKS) {
+                self.epoll.wait(ready, Some(Duration::ZERO))?;
+                if ready.numbers().any(|other| other < FIRST || transfer_of(other) != (number, inlet)) {
+                    break;
                 }
             }
         }
-        self.inbox = inbox;
-        match received {
-            Err(error) if !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
-                Err(error)
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
-    /// Something came to the request port.
-    fn on_packet(&mut self, bytes: &[u8], peer: SocketAddrV4, now: Duration) {
-        match Packet::parse(bytes) {
-            Ok(Packet::Read(request)) => match Wish::from_request(&request, self.config.mtu) {
-                Ok(wish) => self.on_read(&wish, bytes.len(), peer, now),
-                Err(rejected) => {
-                    let (code, text) = rejected.to_error();
-                    self.refuse(peer, request.name, code, &text, Outcome::Failed(text.clone()));
-                }
-            },
-            Ok(Packet::Write) => {
-                let text = "nothing can be written here";
-                self.refuse(peer, b"", ErrorCode::AccessViolation, text, Outcome::Failed(text.to_owned()));
-            }
-            // An ERROR is never answered; acknowledgements here are of transfers long over.
-            Ok(other) => {
-                let number = self.table.of_peer(peer);
-                match number.and_then(|number| self.table.get_mut(number)).zip(number) {
-                    Some((flight, number)) if flight.own_socket().is_none() => {
-                        flight.on_packet(bytes, now, &mut self.tools);
-                        self.settle(number);
-                    }
-                    _ => log::debug!("{peer}: {other:?} to the request port"),
-                }
-            }
-            Err(reason) => log::debug!("{peer}: not a TFTP packet: {reason}"),
-        }
+    /// A transfer went on at `now`.
+    fn answered(&mut self, now: Duration) {
+        self.vigil.on_answer(self.served_at, now);
+        self.served_at = now;
     }
 
-    fn on_read(&mut self, wish: &Wish, request_len: usize, peer: SocketAddrV4, now: Duration) {
-        if let Some(number) = self.table.of_peer(peer) {
-            // Its last word about the file before may have come to the other port a moment ago.
-            self.take_packets(number, now);
+    /// Takes what a client has sent. Returns whether it was answered.
+    fn take_packets(&mut self, number: usize, inlet: Inlet, now: Duration) -> bool {
+        let Some(flight) = self.table.get_mut(number) else { return false };
+        let is_answered = flight.take_packets(inlet, now, &mut self.tools);
+        if flight.wants_line() {
+            self.connect(number);
         }
-        if let Some(number) = self.table.of_peer(peer)
-            && let Some(flight) = self.table.get_mut(number)
-        {
-            if flight.is_same_wish(wish) {
-                flight.on_repeated_request(now, &mut self.tools);
-                return self.settle(number);
-            }
-            // The client has started again from the same port.
-            let outcome = match flight.is_lingering() {
-                true => Outcome::Done,
-                false => Outcome::Aborted("the client asked anew".to_owned()),
-            };
-            self.end(number, outcome);
-        }
-        match self.table.has_room(*peer.ip()) {
-            Ok(()) => {}
-            // Whoever sent that request was never heard again: it came to nothing, like a probe.
-            Err(Some(number)) => self.end(number, Outcome::Probe),
-            Err(None) => {
-                let text = "too many transfers at once; try again";
-                let outcome = Outcome::Failed(text.to_owned());
-                return self.refuse(peer, &wish.name, ErrorCode::Undefined, text, outcome);
-            }
-        }
-        let request = Request { name: &wish.name, peer: *peer.ip(), protocol: Protocol::Tftp, serial: None };
-        match self.library.find(&request) {
-            Found::Content(content) if content.absence().is_some() => {
-                let text = content.absence().map(|absence| absence.to_string()).unwrap_or_default();
-                self.refuse(peer, &wish.name, ErrorCode::Undefined, &text, Outcome::Unavailable);
-            }
-            Found::Content(content) => self.begin((wish, request_len), content, peer, now),
-            Found::Directory(_) | Found::Missing => {
-                let text = format!("{} is not here", String::from_utf8_lossy(&wish.name));
-                self.refuse(peer, &wish.name, ErrorCode::NotFound, &text, Outcome::Missing);
-            }
-        }
+        self.settle(number);
+        is_answered
     }
 
-    fn begin(
-        &mut self,
-        (wish, request_len): (&Wish, usize),
-        content: Content,
-        peer: SocketAddrV4,
-        now: Duration,
-    ) {
-        let role = content.role;
-        let roll_over = self.config.roll_over;
-        let begun = as_sent(content, wish.mode).and_then(|content| {
-            let port = self.port();
-            let (flight, first) = Flight::begin(port, peer, (wish, request_len), content, roll_over, now);
-            let number = self.table.insert(flight);
-            let flight = self.table.get_mut(number).ok_or(io::ErrorKind::NotFound)?;
-            if let Some(socket) = flight.own_socket()
-                && let Err(error) = self.epoll.add(socket.as_fd(), FIRST + number as u64, Wake::Readable)
-            {
-                self.table.remove(number);
-                return Err(error);
-            }
-            flight.carry_out(first, &mut self.tools);
-            Ok(number)
+    /// Opens a socket for a client alone, if there is one left.
+    fn connect(&mut self, number: usize) {
+        let has_room = self.table.len() <= MAX_LINES;
+        let Some(flight) = self.table.get_mut(number).filter(|_| has_room) else { return };
+        let line = flight.connect(self.config).and_then(|line| {
+            line.map_or(Ok(()), |line| self.epoll.add(line, number_of(number, Inlet::Line), Wake::Readable))
         });
-        match begun {
-            Ok(number) => self.settle(number),
-            Err(error) => {
-                let text = format!("cannot be sent: {error}");
-                let outcome = Outcome::Failed(text.clone());
-                self.refuse_role(peer, &wish.name, ErrorCode::Undefined, &text, outcome, Some(role));
-            }
+        if let Err(error) = line {
+            log::debug!("{}: no second socket: {error}", flight.peer());
+            flight.disconnect();
         }
-    }
-
-    /// Where a new transfer leaves. The request port has to do when there is no other, as without descriptors.
-    fn port(&self) -> Port<'a> {
-        if self.config.single_port {
-            return Port::Shared(self.socket);
-        }
-        self.open_port().map_or_else(
-            |error| {
-                log::warn!("TFTP: cannot open a port: {error}");
-                Port::Shared(self.socket)
-            },
-            Port::Own,
-        )
-    }
-
-    /// A port of its own on our address, tied to the interface.
-    fn open_port(&self) -> io::Result<UdpSocket> {
-        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
-        if let Some(interface) = &self.config.interface {
-            socket.bind_device(Some(interface.as_bytes()))?;
-        }
-        socket.set_nonblocking(true)?;
-        socket.bind(&SocketAddrV4::new(self.config.networks.server, 0).into())?;
-        let socket = socket.into();
-        never_fragment(&socket)?;
-        Ok(socket)
     }
 
     /// Tells what became of a transfer, and forgets it when it is over.
@@ -338,54 +275,16 @@ impl<'a> Server<'a> {
             self.tools.cache.clear();
         }
     }
-
-    fn refuse(&self, peer: SocketAddrV4, name: &[u8], code: ErrorCode, text: &str, outcome: Outcome) {
-        self.refuse_role(peer, name, code, text, outcome, None);
-    }
-
-    /// Sends an ERROR, from a port of its own like every first answer, and tells of it.
-    fn refuse_role(
-        &self,
-        peer: SocketAddrV4,
-        name: &[u8],
-        code: ErrorCode,
-        text: &str,
-        outcome: Outcome,
-        role: Option<Role>,
-    ) {
-        let packet = tftp::error(code, text);
-        let sent = match self.port() {
-            Port::Own(port) => port.send_to(&packet, peer),
-            Port::Shared(port) => port.send_to(&packet, peer),
-        };
-        if let Err(error) = sent {
-            log::debug!("{peer}: cannot send an ERROR: {error}");
-        }
-        let transfer = Transfer { peer: *peer.ip(), protocol: Protocol::Tftp, name, role, sent: 0, outcome };
-        self.observer.ended(&transfer);
-    }
 }
 
-/// Boot ROMs cannot put fragments together, and need not: packets are made to fit the link. What the kernel believes of
-/// the path is not asked, since anybody can make it believe something.
-fn never_fragment(socket: &UdpSocket) -> io::Result<()> {
-    sys::set_option(socket.as_fd(), libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_PROBE)
+/// The number under which epoll knows a socket of a transfer.
+fn number_of(number: usize, inlet: Inlet) -> u64 {
+    FIRST + 2 * number as u64 + u64::from(inlet == Inlet::Line)
 }
 
-/// The bytes of `content` as they go over the wire.
-fn as_sent(content: Content, mode: Mode) -> io::Result<Content> {
-    if mode == Mode::Octet {
-        return Ok(content);
-    }
-    let len = content.len();
-    if len > MAX_TEXT {
-        return Err(io::Error::other("too long for netascii; ask in mode octet"));
-    }
-    let mut text = vec![0; usize::try_from(len).unwrap_or(0)];
-    if content.read_at(&mut text, 0)? < text.len() {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    Ok(Content::from_bytes(netascii::encode(&text), content.role, content.modified))
+fn transfer_of(number: u64) -> (usize, Inlet) {
+    let number = number - FIRST;
+    ((number / 2) as usize, if number.is_multiple_of(2) { Inlet::Open } else { Inlet::Line })
 }
 
 #[cfg(test)]

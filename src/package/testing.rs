@@ -1,5 +1,5 @@
 //! Real packages for the tests, made by `rpmbuild`, the program that makes those on the images.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::fmt::Write as _;
 use std::fs;
@@ -74,6 +74,35 @@ fn spec_text(recipe: &Recipe<'_>, root: &Path, list: &str) -> String {
          cp -a {root}/. %{{buildroot}}/\n%files\n{list}",
         root = root.display()
     )
+}
+
+/// Runs `dpkg-deb` and returns the package; `packing` is `none`, `gzip`, `xz` or `zstd`.
+pub(crate) fn build_deb(name: &str, packing: &str, files: &[(String, Vec<u8>)]) -> Vec<u8> {
+    let scratch = Scratch::new();
+    let root = scratch.0.join("files");
+    let mut sums = String::new();
+    for (path, bytes) in files {
+        let target = root.join(path);
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::write(&target, bytes).unwrap();
+        let output = Command::new("md5sum").arg(&target).output().unwrap().stdout;
+        writeln!(sums, "{}  {path}", String::from_utf8_lossy(&output[..32])).unwrap();
+    }
+    let control = root.join("DEBIAN");
+    fs::create_dir_all(&control).unwrap();
+    fs::write(control.join("md5sums"), sums).unwrap();
+    let text = format!(
+        "Package: {name}\nVersion: 1\nArchitecture: all\nMaintainer: nobody <nobody@example.org>\nDescription: test\n"
+    );
+    fs::write(control.join("control"), text).unwrap();
+    let package = scratch.0.join("package.deb");
+    let output = Command::new("dpkg-deb")
+        .args(["--root-owner-group", &format!("-Z{packing}"), "--build"])
+        .args([&root, &package])
+        .output()
+        .expect("dpkg-deb runs");
+    assert!(output.status.success(), "dpkg-deb: {}", String::from_utf8_lossy(&output.stderr));
+    fs::read(package).unwrap()
 }
 
 /// The PXELINUX files of this computer's distribution: flat name and bytes. Plays the part of the image's.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::rpm::Package;
-use super::testing::{Recipe, build, syslinux_files};
+use super::testing::{Recipe, build, build_deb, syslinux_files};
 use super::{Limits, PackageError};
 use crate::image::FileData;
 
@@ -214,4 +214,65 @@ fn packed_bytes_that_unpack_to_nothing_come_to_an_end() {
     let limits = Limits { payload_bytes: 100_000, ..Limits::default() };
     let error = package.extract(&is_loader, limits).unwrap_err();
     assert!(error.to_string().contains("more packed bytes"), "{error}");
+}
+
+/// As Debian 6 to 13 and Ubuntu pack; `dpkg-deb` is the stranger that made them.
+#[test]
+fn debian_packages_give_the_files_byte_for_byte() {
+    let mut files = layout();
+    files.push((format!("usr/share/{}/long.c32", "n".repeat(150)), b"a long name".to_vec()));
+    let expected: BTreeMap<_, _> = files.iter().filter(|(name, _)| is_loader(name)).cloned().collect();
+    for packing in ["none", "gzip", "xz", "zstd"] {
+        let data = FileData::from_bytes(build_deb("pxelinux", packing, &files));
+        let found = super::extract("pool/p_1_all.deb", &data, &is_loader, Limits::default()).unwrap();
+        assert!(found == expected, "{packing}: {:?}", found.keys());
+    }
+}
+
+#[test]
+fn a_debian_package_with_a_flipped_bit_never_gives_wrong_bytes() {
+    let body: Vec<u8> = (0..3000_u32).map(|at| (at * 7 % 251) as u8).collect();
+    let files = [("usr/lib/PXELINUX/pxelinux.0".to_owned(), body)];
+    for packing in ["none", "gzip", "xz", "zstd"] {
+        let deb = build_deb("pxelinux", packing, &files);
+        let extract = |deb: Vec<u8>| {
+            super::deb::Package::open(&FileData::from_bytes(deb))?.extract(&is_loader, Limits::default())
+        };
+        let sound = extract(deb.clone()).unwrap();
+        assert_eq!(sound.len(), 1);
+        let step = deb.len().div_ceil(400);
+        for at in (0..deb.len()).step_by(step) {
+            let mut broken = deb.clone();
+            broken[at] ^= 0x10;
+            // Where the list of checksums or the name itself is hit, the file is not found, or not compared.
+            if let Ok(found) = extract(broken) {
+                for bytes in found.values() {
+                    assert!(*bytes == files[0].1, "{packing}: byte {at} of {}", deb.len());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_not_a_debian_package_says_so() {
+    let deb = build_deb("p", "none", &[("usr/lib/PXELINUX/pxelinux.0".to_owned(), vec![1])]);
+    let mut version = deb.clone();
+    version[68] = b'3';
+    let mut suffix = deb.clone();
+    let at = suffix.windows(8).rposition(|bytes| bytes == b"data.tar").unwrap();
+    suffix[at + 8..at + 12].copy_from_slice(b".rar");
+    let cases: [(&str, &[u8], &str); 6] = [
+        ("an RPM", &[0xed, 0xab, 0xee, 0xdb, 3, 0, 0, 0, 1], "not a Debian package"),
+        ("another archive", b"!<arch>\n", "debian-binary is not its first member"),
+        ("of a later format", &version, "in the format \"3.0\""),
+        ("cut off in a head", &deb[..100], "ends inside its headers"),
+        ("cut off in its data", &deb[..deb.len() - 600], "runs over its end"),
+        ("packed strangely", &suffix, "packed as \".rar\"; pxego unpacks"),
+    ];
+    for (case, bytes, expected) in cases {
+        let data = FileData::from_bytes(bytes.to_vec());
+        let error = super::extract("p.deb", &data, &is_loader, Limits::default()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{case}: {error}");
+    }
 }

@@ -10,3 +10,4 @@ pub mod request;
 pub mod retransmit;
 pub mod timers;
 pub mod transfer;
+pub mod vigil;

@@ -12,14 +12,20 @@ pub const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// The wait doubles up to here.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
-/// The shortest wait for [`Patience::Adaptive`]: a client that draws its progress needs some milliseconds.
-const SHORTEST_WAIT: Duration = Duration::from_millis(10);
+/// The shortest wait for [`Patience::Adaptive`] at first: a client that draws its progress needs some milliseconds.
+const FIRST_FLOOR: Duration = Duration::from_millis(10);
+
+/// The same for a client that was steady for a hundred blocks.
+const SHORTEST_WAIT: Duration = Duration::from_millis(4);
 
 /// The same for a whole window: its client says itself when something is missing, but for the end of it.
 pub const SHORTEST_WINDOW_WAIT: Duration = Duration::from_millis(100);
 
 /// The least that the wait is longer than the round trip: what a client's timer interrupt may take.
 const GRANULARITY: Duration = Duration::from_millis(2);
+
+/// How slowly our haste is forgotten: half of it within some twenty round trips.
+const FORGETTING: u32 = 32;
 
 /// How soon something is sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +46,9 @@ pub struct Timer {
     round_trip: Option<(Duration, Duration)>,
     /// The shortest round trip of all.
     least: Duration,
-    /// No wait is shorter than this.
+    /// No wait is shorter than this; and what becomes of it with a steady client.
     floor: Duration,
+    last_floor: Duration,
     wait: Duration,
     sent_at: Duration,
     is_resent: bool,
@@ -51,12 +58,21 @@ impl Timer {
     /// A timer for a transfer that sends its first packet `now`.
     pub fn start(patience: Patience, now: Duration) -> Self {
         let floor = match patience {
-            Patience::Adaptive => SHORTEST_WAIT,
+            Patience::Adaptive => FIRST_FLOOR,
             Patience::Cautious => FIRST_WAIT,
             Patience::Asked(wish) => wish.max(FIRST_WAIT),
         };
         let wait = floor.max(FIRST_WAIT);
-        Self { patience, round_trip: None, least: Duration::MAX, floor, wait, sent_at: now, is_resent: false }
+        Self {
+            patience,
+            round_trip: None,
+            least: Duration::MAX,
+            floor,
+            last_floor: if patience == Patience::Adaptive { SHORTEST_WAIT } else { floor },
+            wait,
+            sent_at: now,
+            is_resent: false,
+        }
     }
 
     /// When it is time to send again.
@@ -84,6 +100,8 @@ impl Timer {
             }
         } else {
             self.measure(sample);
+            // Else a client that paused some times would wait a second for each packet that is lost.
+            self.floor = weighted(self.floor, self.last_floor, FORGETTING);
         }
         self.is_resent = false;
         self.wait = self.estimate().max(at_least);
@@ -221,5 +239,28 @@ mod tests {
             timer.on_progress(now + ms(1), ms(0));
         }
         assert!(timer.deadline() - timer.sent_at() >= FIRST_WAIT);
+        // It pauses no more, and then a packet is lost.
+        let mut now = timer.sent_at();
+        for _ in 0..300 {
+            now += ms(20);
+            timer.on_progress(now, ms(0));
+        }
+        assert!(timer.deadline() - now <= ms(50), "{:?}", timer.deadline() - now);
+    }
+
+    /// A wire of 2 ms that loses 4 % of the round trips: what is lost costs little more than it must.
+    #[test]
+    fn a_bad_wire_is_not_taken_for_a_slow_client() {
+        let (mut timer, mut now) = after(Patience::Adaptive, 100, ms(2));
+        for number in 0..1000 {
+            if number % 25 == 0 {
+                let deadline = timer.deadline();
+                assert!(deadline - now <= ms(5), "{number}: {:?}", deadline - now);
+                now = deadline;
+                timer.on_timeout(now);
+            }
+            now += ms(2);
+            timer.on_progress(now, ms(0));
+        }
     }
 }

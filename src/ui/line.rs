@@ -10,13 +10,20 @@ const MAX_TEXT: usize = 200;
 
 /// `12:34:56  52:54:00:12:34:56  192.168.100.100  kernel      images/pxeboot/vmlinuz (8.2 MB, HTTP)`.
 ///
-/// The time is that of `offset`. Text from the wire is escaped: a control byte would drive the terminal.
+/// The time is that of `offset`. Text from the wire is escaped: a control byte would drive the terminal. An event that has
+/// much to say has several lines, without the end of the last.
 pub fn for_people(event: &Event, offset: UtcOffset) -> String {
+    let lines: Vec<String> =
+        event.what.sentences().iter().map(|sentence| line(event, sentence, offset)).collect();
+    lines.join("\n")
+}
+
+fn line(event: &Event, sentence: &str, offset: UtcOffset) -> String {
     let time = moment(event.at_millis)
         .to_offset(offset)
         .format(format_description!("[hour]:[minute]:[second]"))
         .unwrap_or_default();
-    let sentence = escape(&event.what.sentence());
+    let sentence = escape(sentence);
     let key = event.what.key();
     let ip = event.ip.map_or_else(|| "-".to_owned(), |ip| ip.to_string());
     match (event.mac, event.ip) {
@@ -110,6 +117,17 @@ mod tests {
         assert_eq!(
             for_people(&event(kernel), UtcOffset::UTC),
             "11:54:56  52:54:00:00:00:01  192.168.100.100  kernel      images/pxeboot/vmlinuz (8.2 MB, HTTP)"
+        );
+    }
+
+    #[test]
+    fn counters_have_a_line_for_each_group() {
+        let counts =
+            vec![("sent.ack".to_owned(), 2), ("arp.check".to_owned(), 1), ("sent.nak".to_owned(), 0)];
+        let event = Event { mac: None, ip: None, ..event(What::Counters { counts }) };
+        assert_eq!(
+            for_people(&event, UtcOffset::UTC),
+            "11:54:56  counters    sent: ack 2\n11:54:56  counters    arp: check 1"
         );
     }
 

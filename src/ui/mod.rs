@@ -1,4 +1,5 @@
 //! What a person sees.
 
+pub mod inspection;
 pub mod line;
 pub mod version;

@@ -146,20 +146,20 @@ impl Machine {
         self.console.try_iter().collect()
     }
 
-    /// Waits until a line on its console has `text`.
+    /// Waits until a line with `text` comes on its console. That line.
     ///
     /// # Panics
     /// When it does not come within the time in which a machine boots.
-    pub fn wait_for_console(&self, text: &str) {
+    pub fn says(&self, text: &str) -> String {
         let start = Instant::now();
         let mut console = Vec::new();
-        loop {
-            match self.console.recv_timeout(BOOT_DEADLINE.saturating_sub(start.elapsed())) {
-                Ok(line) if line.contains(text) => return,
-                Ok(line) => console.push(line),
-                Err(error) => panic!("no {text:?} ({error}); the console:\n{}", console.join("\n")),
+        while let Ok(line) = self.console.recv_timeout(BOOT_DEADLINE.saturating_sub(start.elapsed())) {
+            if line.contains(text) {
+                return line;
             }
+            console.push(line);
         }
+        panic!("the machine does not say {text:?}; the console:\n{}", console.join("\n"))
     }
 
     /// What its installer says until it is through: the lines without their prefix.

@@ -50,14 +50,16 @@ impl Netns {
         Running(command.spawn().unwrap())
     }
 
+    /// The way in, for a thread of its own.
+    pub fn door(&self) -> Door {
+        Door(File::open(format!("/run/netns/{}", self.name)).unwrap())
+    }
+
     /// Runs `work` on a thread that is inside.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         std::thread::scope(|scope| {
             let inside = scope.spawn(|| {
-                let namespace = File::open(format!("/run/netns/{}", self.name)).unwrap();
-                // SAFETY: setns(2) takes a descriptor and moves only this thread.
-                let result = unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) };
-                assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+                self.door().enter();
                 work()
             });
             inside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -68,6 +70,18 @@ impl Netns {
 impl Drop for Netns {
     fn drop(&mut self) {
         let _ = Command::new("ip").args(["netns", "del", &self.name]).output();
+    }
+}
+
+/// The way into a namespace.
+pub struct Door(File);
+
+impl Door {
+    /// Takes this thread there, for good.
+    pub fn enter(&self) {
+        // SAFETY: setns(2) takes a descriptor and moves only this thread.
+        let result = unsafe { libc::setns(self.0.as_raw_fd(), libc::CLONE_NEWNET) };
+        assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
     }
 }
 

@@ -2,7 +2,7 @@
 #![allow(dead_code, unreachable_pub, clippy::disallowed_methods)]
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -28,23 +28,36 @@ pub enum OtherServer {
 pub struct Setup<'a> {
     pub firmware: Firmware,
     pub layout: &'a str,
+    /// Another image than the layout's.
+    pub image: Option<&'a Path>,
     /// What the wire does with frames from the machine, and with those from the server.
     pub wire: Option<(Edit, Edit)>,
     pub other: Option<OtherServer>,
     /// What pxego remembers of choosy firmware.
     pub shapes: &'a str,
+    /// The answer file that machines get; none when it is empty.
+    pub answer: &'a str,
     /// A card before the one that the machine boots from, on the same wire.
     pub first_card: Option<&'a str>,
 }
 
 impl Setup<'_> {
     pub fn new(firmware: Firmware, layout: &str) -> Setup<'_> {
-        Setup { firmware, layout, wire: None, other: None, shapes: "", first_card: None }
+        Setup {
+            firmware,
+            layout,
+            image: None,
+            wire: None,
+            other: None,
+            shapes: "",
+            answer: "",
+            first_card: None,
+        }
     }
 
     /// Starts everything and switches the machine on.
     pub fn start(&self, name: &str) -> Trial {
-        let image = image(self.layout);
+        let image = self.image.map_or_else(|| image(self.layout), Path::to_owned);
         let power = power();
         let scratch = scratch(name);
         let bench = Bench::new();
@@ -62,6 +75,11 @@ impl Setup<'_> {
         let capture = Capture::start(&bench, &scratch.join("cable.pcap"));
         let (image, state) = (image.to_str().unwrap(), state.to_str().unwrap());
         let mut arguments = vec!["--iso", image, "--state", state];
+        let answer = scratch.join("answer");
+        if !self.answer.is_empty() {
+            fs::write(&answer, self.answer).unwrap();
+            arguments.extend(["--ks", answer.to_str().unwrap()]);
+        }
         if self.other.is_some() {
             arguments.extend(["--address", "192.168.100.1/24"]);
         }

@@ -228,13 +228,18 @@ impl Capture {
         String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
     }
 
-    /// Ends, and tells whether `text` was in a packet.
-    pub fn finish_and_search(mut self, text: &str) -> bool {
-        terminate(&mut self.process);
+    /// Whether `text` was in a packet so far.
+    pub fn has(&self, text: &str) -> bool {
         let found = Command::new("grep").args(["-c", "-a", "-F", text]).arg(&self.path).output().unwrap();
         // 1 is "no such line"; 2 would be a file that cannot be read.
         assert_ne!(found.status.code(), Some(2), "{}", String::from_utf8_lossy(&found.stderr));
         found.status.success()
+    }
+
+    /// Ends, and tells whether `text` was in a packet.
+    pub fn finish_and_search(mut self, text: &str) -> bool {
+        terminate(&mut self.process);
+        self.has(text)
     }
 }
 

@@ -1,4 +1,5 @@
-//! The answer files: `ks/<token>/ks.cfg`, and `ks/<token>/<image>/ks.cfg` where there are several images.
+//! The answer files: `ks/<token>/ks.cfg`, and `ks/<token>/<image>/ks.cfg` where there are several images. cloud-init
+//! takes a directory of them, and asks for `user-data` and others in it.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -58,7 +59,13 @@ impl Answers {
         request: &Request<'_>,
         machines: &Mutex<Registry>,
     ) -> Option<Vec<u8>> {
-        let name = rest.strip_suffix("/ks.cfg")?;
+        let (name, file) = rest.rsplit_once('/')?;
+        let is_empty = match file {
+            "ks.cfg" | "user-data" => false,
+            // What cloud-init asks for beside `user-data`; without `meta-data` it takes neither.
+            "meta-data" | "vendor-data" => true,
+            _ => return None,
+        };
         let (token, image) = name.split_once('/').map_or((name, None), |(token, image)| (token, Some(image)));
         let is_asked = |id: &ImageId| match image {
             Some(image) => id.as_str() == image,
@@ -77,6 +84,9 @@ impl Answers {
             }
             machines.by_mac(mac)?.clone()
         };
+        if is_empty {
+            return Some(Vec::new());
+        }
         // Not while others wait for the machines.
         match self.answers.render(&machine, at) {
             Ok(text) => text,

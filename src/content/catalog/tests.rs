@@ -4,6 +4,7 @@ use crate::answer::answers::Answer;
 use crate::answer::answers::tests::circumstances;
 use crate::boot::plan::tests::{site, site_of_two};
 use crate::content::Protocol;
+use crate::image::FileData;
 use crate::image::testing::Paths;
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -18,6 +19,7 @@ fn files(names: &'static [&'static str]) -> Unpack {
 
 fn tree(paths: &[&str]) -> Tree {
     Tree {
+        whole: Some(FileData::from_bytes(b"the image".to_vec())),
         files: Arc::new(Paths::new(paths)),
         stage2: Some("images/install.img".into()),
         second_stages: BTreeMap::from([("grubx64.efi".to_owned(), "EFI/BOOT/grubx64.efi".to_owned())]),
@@ -121,6 +123,29 @@ fn t33_a_name_in_another_case_is_found_unless_there_is_an_exact_one() {
         assert_eq!(text.as_deref(), Some(expected), "{name}");
     }
     assert_eq!(found("images/nothing", MACHINE, Protocol::Tftp), None);
+}
+
+#[test]
+fn an_image_is_also_served_as_one_file() {
+    let expected = Some(("the image".to_owned(), Role::Stage2));
+    assert_eq!(found("i/el9.iso", STRANGER, Protocol::Http), expected);
+    assert_eq!(found_in(&catalog_of_two(), "i/el7.iso", STRANGER, Protocol::Http), expected);
+    for name in ["i/el9", "i/el8.iso", "i/.iso", "i/el9.iso/x"] {
+        assert_eq!(found(name, STRANGER, Protocol::Http), None, "{name}");
+    }
+}
+
+#[test]
+fn cloud_init_finds_its_directory() {
+    let catalog = catalog();
+    let token = catalog.machines().by_mac(MAC).map(|machine| machine.token.clone()).expect("a machine");
+    let answer = |name: &str| found_in(&catalog, &format!("ks/{token}/{name}"), MACHINE, Protocol::Http);
+    assert_eq!(answer("user-data"), answer("ks.cfg"));
+    assert!(answer("user-data").is_some());
+    for name in ["meta-data", "vendor-data"] {
+        assert_eq!(answer(name), Some((String::new(), Role::Answer)), "{name}");
+    }
+    assert_eq!(answer("network-config"), None);
 }
 
 #[test]

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use crate::answer::Circumstances;
 use crate::boot::Site;
 use crate::content::{Body, Content, Found, Role};
-use crate::image::{Entry, FileTree, Node};
+use crate::image::{Entry, FileData, FileTree, Node};
 use crate::machine::ImageId;
 
 /// The files of one image.
 pub struct Tree {
     /// Where they are.
     pub files: Arc<dyn FileTree>,
+    /// The image itself, as one file; of a set the first disc.
+    pub whole: Option<FileData>,
     /// Path of the installer's runtime image.
     pub stage2: Option<String>,
     /// Programs that a first program loads, by base name, as paths on the image: some ask for them at the root whatever
@@ -71,6 +73,9 @@ impl Trees {
         {
             return found;
         }
+        if let Some(whole) = self.whole(name) {
+            return whole;
+        }
         match self.shelves.as_slice() {
             [shelf] => match name {
                 b"t" => self.ids(),
@@ -89,6 +94,14 @@ impl Trees {
             self.shelves.iter().map(|shelf| directory(shelf.id.as_str().as_bytes())).collect();
         ids.sort_unstable_by(|left, right| left.name.cmp(&right.name));
         Found::Directory(ids)
+    }
+
+    /// The image that `name` is as a whole: `i/<id>.iso`. Casper takes no other ending for one (`scripts/casper-helpers`).
+    pub(super) fn whole(&self, name: &[u8]) -> Option<Found> {
+        let id = name.strip_prefix(b"i/")?.strip_suffix(b".iso")?;
+        let shelf = self.shelves.iter().find(|shelf| shelf.id.as_str().as_bytes() == id)?;
+        let body = Body::Image(shelf.tree.whole.clone()?);
+        Some(Found::Content(Content { role: Role::Stage2, modified: 0, body }))
     }
 
     /// The image and the path on it that `name` is of.

@@ -76,6 +76,14 @@ fn p09_a_long_url_goes_where_it_fits_or_nowhere() {
 }
 
 #[test]
+fn p35_what_ipxe_fills_in_itself_goes_to_it_as_it_is() {
+    const TEMPLATE: &str = "http://192.168.77.1/boot.ipxe?mac=${net0/mac}&name=${hostname:uristring}";
+    let sent =
+        Lab { boot: |_| BootFile::Url(TEMPLATE.to_owned()), ..Lab::new() }.offer(&clients::ipxe_rom(mac(1)));
+    assert_eq!(sent.message.file_name(), TEMPLATE);
+}
+
+#[test]
 fn p09_a_long_name_is_not_sent_to_firmware_that_cannot_read_it() {
     let cases: [(Boot, bool); 2] = [(name::<127>, true), (name::<128>, false)];
     for (boot, fits) in cases {

@@ -34,11 +34,48 @@ fn d57_a_bootp_client_gets_an_address_and_300_bytes_of_rfc_1497() {
     assert!(sent.message.file.starts_with(b"undionly.kpxe\0"));
     assert_eq!(sent.message.codes(), [1, 3, 6]);
     assert_eq!(sent.to, Destination { mac: mac(1), ip: sent.message.yiaddr, port: 68 });
-    // It never renews: for a day the address is nobody else's.
+    // It never renews: for a day the address is nobody else's, from when it is seen to be there.
     let record = reaction.commit.expect("to be written down");
-    assert_eq!((record.state, record.until), (LeaseState::Bound, lab.now.unix_secs + 24 * 3600));
+    assert_eq!((record.state, record.until), (LeaseState::Bound, lab.now.unix_secs + 600));
+    let seen = lab.server.on_traffic(lab.now, mac(1), sent.message.yiaddr).expect("to be written down");
+    assert_eq!((seen.state, seen.until), (LeaseState::Bound, lab.now.unix_secs + 24 * 3600));
+    assert_eq!(lab.server.on_traffic(lab.now, mac(1), sent.message.yiaddr), None, "once");
+    let again = lab.send(&bootp(1)).0.commit.expect("to be written down");
+    assert_eq!(again.until, lab.now.unix_secs + 24 * 3600, "it is known now");
     assert_eq!(reply(&mut lab, &bootp(1)).message.yiaddr, sent.message.yiaddr);
     assert_ne!(reply(&mut lab, &bootp(2)).message.yiaddr, sent.message.yiaddr);
+}
+
+#[test]
+fn invented_bootp_clients_take_the_strangers_share_and_not_for_long() {
+    let mut lab = Lab::new();
+    let known = reply(&mut lab, &bootp(1)).message.yiaddr;
+    lab.server.on_traffic(lab.now, mac(1), known).expect("to be written down");
+    let old = lab.lease(&clients::udhcpc(mac(2))).message.yiaddr;
+    let mut given = 0;
+    let mut last = None;
+    for number in 1000..1000 + 2 * lab.server.pool().range_len() as u32 {
+        let (reaction, sent) = lab.send(&bootp(number));
+        given += usize::from(sent.is_some());
+        last = Some(reaction.verdict);
+    }
+    assert!(matches!(last, Some(Verdict::Ignored(Ignored::TooManyOffers))), "{last:?}");
+    assert!(given < lab.server.pool().range_len(), "{given}");
+    assert_eq!(lab.lease(&clients::udhcpc(mac(2))).message.yiaddr, old);
+    assert_eq!(reply(&mut lab, &bootp(1)).message.yiaddr, known);
+    // A quarter of an hour later nobody remembers them.
+    lab.wait(900);
+    reply(&mut lab, &bootp(5000));
+    lab.lease(&clients::udhcpc(mac(5001)));
+}
+
+#[test]
+fn a_bootp_client_behind_a_relay_is_never_seen_and_keeps_its_address() {
+    let mut lab = Lab::new();
+    let mut packet = bootp(1);
+    packet.giaddr = super::lab::ip(2);
+    let record = lab.send(&packet).0.commit.expect("to be written down");
+    assert_eq!(record.until, lab.now.unix_secs + 24 * 3600);
 }
 
 #[test]

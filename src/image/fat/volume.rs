@@ -7,9 +7,10 @@ use crate::image::error::ImageError;
 /// Most clusters: 128 GB at 32 KiB each. The table of more would not be a stick's, and is held in memory.
 const MAX_CLUSTERS: u32 = 4 << 20;
 
-/// Clusters of FAT12 and of FAT16 end below these (specification, "FAT Type Determination").
-const FAT12_END: u32 = 4085;
-const FAT16_END: u32 = 65_525;
+/// FAT12 and FAT16 are told by the number of their clusters (specification, "FAT Type Determination").
+const FAT12_LAST: u32 = 4084;
+const FAT16_FIRST: u32 = FAT12_LAST + 1;
+const FAT16_LAST: u32 = 65_524;
 
 /// How wide the entries of the table are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,8 +88,8 @@ impl Volume {
         let count = total.checked_sub(data_start)?.checked_div(sectors_per_cluster)?;
         let width = match u32::try_from(count).ok()? {
             _ if is_fat32 => Width::Fat32,
-            ..FAT12_END => Width::Fat12,
-            ..FAT16_END => Width::Fat16,
+            ..=FAT12_LAST => Width::Fat12,
+            FAT16_FIRST..=FAT16_LAST => Width::Fat16,
             _ => return None,
         };
         let entries = table_sectors.checked_mul(sector_len)?.checked_mul(8)?.checked_div(width.bits())?;

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::fat::Fat;
 use super::scan::Package;
+use super::search::{contains, position};
 use crate::image::{FileData, FileTree};
 use crate::media::paths;
 use crate::package::{self, Limits, PackageError};
@@ -127,6 +128,12 @@ fn is_loader(name: &str) -> bool {
 }
 
 impl BiosLoader {
+    /// Whether the medium that it is on was pulled, or is about to be known to be: then a failure need not last.
+    pub fn is_suspect(&self) -> bool {
+        let mut files = self.candidates.iter().flat_map(|candidate| &candidate.contents);
+        files.any(|(_, data)| data.source().is_suspect())
+    }
+
     /// Where it will be looked for, in this order.
     pub fn sources(&self) -> impl Iterator<Item = &BiosSource> {
         self.candidates.iter().map(|candidate| &candidate.source)
@@ -239,7 +246,7 @@ fn lacks(files: &Files) -> Option<&'static str> {
 /// The major version that `pxelinux.0` has in its banner, `PXELINUX 6.04 PXE`. The rest of the file is compressed.
 fn version(pxelinux: &[u8]) -> Option<u8> {
     let banner = b"PXELINUX ";
-    let at = pxelinux.windows(banner.len()).position(|window| window == banner)?;
+    let at = position(pxelinux, banner)?;
     let digit = pxelinux.get(at..)?.get(banner.len())?;
     digit.is_ascii_digit().then(|| digit.saturating_sub(b'0'))
 }
@@ -250,13 +257,8 @@ fn without_orphans(mut files: Files) -> Files {
     for _ in 0..3 {
         let gone: Vec<&str> = LIBRARIES.into_iter().filter(|name| !files.contains_key(*name)).collect();
         files.retain(|name, bytes| {
-            !name.ends_with(".c32") || !gone.iter().any(|library| names(bytes, library))
+            !name.ends_with(".c32") || !gone.iter().any(|library| contains(bytes, library.as_bytes()))
         });
     }
     files
-}
-
-/// Whether `text` stands in `bytes`.
-fn names(bytes: &[u8], text: &str) -> bool {
-    bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }

@@ -11,6 +11,7 @@ mod fat;
 mod packages;
 pub mod pe;
 mod scan;
+pub mod search;
 mod set;
 mod uefi;
 

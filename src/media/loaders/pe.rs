@@ -5,6 +5,8 @@
 //! Sources: Microsoft PE Format ("COFF File Header", "Optional Header Data Directories", "The Attribute Certificate
 //! Table"); RFC 2315 §9 (PKCS #7 signed data); RFC 5280 §4.1.2.4 (names).
 
+use super::search::contains;
+
 /// Whether a program is signed, as UEFI Secure Boot wants it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Signature {
@@ -41,7 +43,7 @@ fn header(bytes: &[u8]) -> Option<usize> {
 }
 
 /// Whether a PE image has a section of this name.
-pub(super) fn has_section(bytes: &[u8], name: &[u8]) -> bool {
+pub fn has_section(bytes: &[u8], name: &[u8]) -> bool {
     let sections = || {
         let header = header(bytes)?;
         let count = usize::from(u16_at(bytes, header.checked_add(6)?)?);
@@ -56,7 +58,7 @@ pub(super) fn has_section(bytes: &[u8], name: &[u8]) -> bool {
 }
 
 /// Who signed a PE image.
-pub(super) fn signature(bytes: &[u8]) -> Signature {
+pub fn signature(bytes: &[u8]) -> Signature {
     match certificates(bytes) {
         None => Signature::None,
         Some(table) => match issuer(table).and_then(common_name) {
@@ -68,11 +70,11 @@ pub(super) fn signature(bytes: &[u8]) -> Signature {
 
 /// Whether shim is likely to start a program: it holds the certificate of who issued the program's signer's. `None` when
 /// that cannot be told, as with an unsigned program, which is started while Secure Boot is off.
-pub(super) fn trusts(shim: &[u8], program: &[u8]) -> Option<bool> {
+pub fn trusts(shim: &[u8], program: &[u8]) -> Option<bool> {
     let issuer = issuer(certificates(program)?)?;
     // The certificate lies in shim as it is (shim `cert.S`), so the name is there byte for byte.
     certificates(shim)?;
-    Some(shim.windows(issuer.len()).any(|window| window == issuer))
+    Some(contains(shim, issuer))
 }
 
 /// The attribute certificate table; `None` when there is none.

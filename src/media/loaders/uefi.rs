@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use super::fat::Fat;
 use super::pe::{self, Signature};
+use super::search::contains;
 use super::set::Set;
 use crate::image::FileTree;
 use crate::media::paths;
@@ -352,11 +353,6 @@ impl Place<'_> {
 /// Whether GRUB has a module that fetches files. What is no GRUB 2 as it is built today may have.
 pub(super) fn may_use_network(grub: &[u8]) -> bool {
     !pe::has_section(grub, b"mods") || contains(grub, BLOCK_SIZE) || contains(grub, END_OF_REQUEST)
-}
-
-/// Whether `text` stands in `bytes`.
-fn contains(bytes: &[u8], text: &[u8]) -> bool {
-    bytes.windows(text.len()).any(|window| window == text)
 }
 
 /// Whether `text` stands in `bytes` in UTF-16, as the whole name of a file.

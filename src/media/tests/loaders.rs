@@ -2,10 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::MemoryTree;
-use crate::media::{BiosSource, UefiArch, UefiKind, find_loaders};
-use crate::package::testing::{Recipe, build, syslinux_files};
+use crate::image::FileTree;
+use crate::media::{BiosSource, Signature, UefiArch, UefiKind, find_loaders};
+use crate::package::testing::{Recipe, build, build_deb, syslinux_files};
 
 /// A syslinux package that holds `files` in `directory`.
 fn package(
@@ -195,4 +199,156 @@ fn other_efi_layouts() {
             "UEFI: none of BOOTX64.EFI, BOOTAA64.EFI, BOOTIA32.EFI in EFI/BOOT",
         ]
     );
+}
+
+/// A FAT image of these files, as lorax makes it.
+fn fat_image(files: &[(&str, &[u8])]) -> Vec<u8> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let folder = std::env::temp_dir().join(format!("pxego-fat-{}-{number}", std::process::id()));
+    for (path, bytes) in files {
+        let path = folder.join("files").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    let image = folder.join("image");
+    fs::File::create(&image).unwrap().set_len(6 << 20).unwrap();
+    let run = |command: &mut Command| {
+        let output =
+            command.env("MTOOLS_SKIP_CHECK", "1").output().expect("mtools and dosfstools are installed");
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    run(Command::new("/usr/sbin/mkfs.fat").arg(&image));
+    run(Command::new("mcopy")
+        .arg("-i")
+        .arg(&image)
+        .args(["-s", "-Q"])
+        .arg(folder.join("files/EFI"))
+        .arg("::"));
+    let bytes = fs::read(&image).unwrap();
+    fs::remove_dir_all(folder).unwrap();
+    bytes
+}
+
+fn signed_by(name: &str) -> Signature {
+    Signature::By(name.to_owned())
+}
+
+/// Fedora CoreOS: shim and GRUB are nowhere but in the FAT image, in their vendor's directory.
+#[test]
+fn shim_and_grub_come_out_of_a_fat_image() {
+    let shim = packaged("usr/lib/shim/shimx64.efi.signed");
+    let grub = packaged("usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed");
+    let image = fat_image(&[("EFI/fedora/shimx64.efi", &shim), ("EFI/fedora/grubx64.efi", &grub)]);
+    let tree = MemoryTree::of(&["EFI/fedora/grub.cfg"]).with("images/EFIBOOT.IMG", &image);
+    let found = find_loaders(&tree);
+    let loader = &found.uefi[0];
+    assert_eq!(
+        (loader.first(), loader.grub.as_str()),
+        ("loaders/x64/shimx64.efi", "loaders/x64/grubx64.efi")
+    );
+    assert_eq!(loader.origin, "images/EFIBOOT.IMG: EFI/fedora");
+    assert!(loader.evidence.starts_with("images/EFIBOOT.IMG: EFI/fedora/shimx64.efi is shim"), "{loader:?}");
+    assert_eq!(loader.signature, signed_by("Microsoft Corporation UEFI CA 2011"));
+    assert_eq!(loader.grub_signature, signed_by("Debian Secure Boot CA"));
+
+    assert!(tree.find(b"loaders/x64/shimx64.efi").is_none());
+    let over = found.over(Arc::new(tree));
+    let bytes = |path: &str| over.file(path.as_bytes()).map(|file| file.data.read_all(16 << 20).unwrap());
+    assert!(bytes("loaders/x64/shimx64.efi") == Some(shim));
+    // shim asks in its own spelling.
+    let other = over.find_any_case(b"loaders/x64/GRUBX64.EFI");
+    assert!(other.is_some() && bytes("loaders/x64/grubx64.efi") == Some(grub));
+    assert!(bytes("loaders/x64/mmx64.efi").is_none());
+    assert!(over.file(b"EFI/fedora/grub.cfg").is_some(), "the tree is below");
+    let names: Vec<_> = over.list(b"loaders/x64").unwrap().into_iter().map(|entry| entry.name).collect();
+    assert_eq!(names, [b"grubx64.efi".to_vec(), b"shimx64.efi".to_vec()]);
+    assert!(over.list(b"").unwrap().iter().all(|entry| entry.name != b"loaders"));
+}
+
+/// A GRUB that another vendor signed is none for this shim; the next place is asked.
+#[test]
+fn a_chain_of_two_vendors_is_not_taken() {
+    let shim = packaged("usr/lib/shim/shimx64.efi.signed");
+    let grub = packaged("usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed");
+    let mut other = shim.clone();
+    let name = b"Debian Secure Boot CA";
+    while let Some(at) = other.windows(name.len()).position(|window| window == name) {
+        other[at..at + name.len()].copy_from_slice(b"Xebian Secure Boot CA");
+    }
+    let tree = MemoryTree::default().with("EFI/BOOT/BOOTX64.EFI", &other).with("EFI/BOOT/grubx64.efi", &grub);
+    let found = find_loaders(&tree);
+    assert!(found.uefi.is_empty());
+    let reason =
+        "EFI/BOOT/BOOTX64.EFI will not start EFI/BOOT/grubx64.efi: it is signed by Debian Secure Boot CA";
+    assert!(found.missing.iter().any(|text| text.contains(reason)), "{:?}", found.missing);
+
+    let image = fat_image(&[("EFI/BOOT/BOOTX64.EFI", &shim), ("EFI/BOOT/grubx64.efi", &grub)]);
+    let found = find_loaders(&tree.with("boot/grub/efi.img", &image));
+    assert_eq!(found.uefi[0].origin, "boot/grub/efi.img: EFI/BOOT");
+}
+
+/// Debian's and Ubuntu's discs boot a GRUB without network modules; the one that has them is in a package.
+#[test]
+fn a_grub_for_discs_gives_way_to_the_packages() {
+    let shim = packaged("usr/lib/shim/shimx64.efi.signed");
+    let for_discs = packaged("usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed");
+    let disc =
+        MemoryTree::default().with("EFI/boot/bootx64.efi", &shim).with("EFI/boot/grubx64.efi", &for_discs);
+    let found = find_loaders(&disc);
+    assert!(found.uefi.is_empty());
+    let reason = "EFI/boot/grubx64.efi is GRUB for discs";
+    assert!(found.missing.iter().any(|text| text.contains(reason)), "{:?}", found.missing);
+
+    let file = |path: &str| (path.to_owned(), packaged(path));
+    let shim_path = "usr/lib/shim/shimx64.efi.signed";
+    let grub_path = "usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed";
+    let grub_package = build_deb("grub-efi-amd64-signed", "zstd", &[file(grub_path)]);
+    let tree = disc
+        .with(
+            "pool/main/s/shim-signed/shim-signed_1.44_amd64.deb",
+            &build_deb("shim-signed", "xz", &[file(shim_path)]),
+        )
+        .with("pool/main/g/grub-efi-amd64-signed/grub-efi-amd64-signed_1+2.06_amd64.deb", &grub_package);
+    let found = find_loaders(&tree);
+    let loader = &found.uefi[0];
+    assert_eq!((loader.arch, loader.first()), (UefiArch::X64, "loaders/x64/bootx64.efi"));
+    assert_eq!(loader.signature, Signature::NotUnpacked);
+    assert!(loader.origin.contains("shim-signed_1.44_amd64.deb, pool/main/g/grub-efi"), "{}", loader.origin);
+    assert_eq!(found.preparer()(UefiArch::X64), Ok(()));
+    let over = found.over(Arc::new(tree));
+    for (served, packed) in [("bootx64.efi", shim_path), ("grubx64.efi", grub_path)] {
+        let file = over.file(format!("loaders/x64/{served}").as_bytes()).unwrap();
+        assert!(file.data.read_all(16 << 20).unwrap() == packaged(packed), "{served}");
+    }
+
+    // Damaged: that is told when a machine asks, before it is offered anything.
+    let damaged = MemoryTree::default()
+        .with("pool/main/s/shim-signed/shim-signed_1.44_amd64.deb", b"cut off")
+        .with("pool/main/g/grub-efi-amd64-signed/grub-efi-amd64-signed_1+2.06_amd64.deb", &grub_package);
+    let error = find_loaders(&damaged).preparer()(UefiArch::X64).unwrap_err();
+    assert!(error.contains("shim-signed_1.44_amd64.deb: damaged package: it ends inside"), "{error}");
+}
+
+/// Debian has the program and its modules in two packages of one version.
+#[test]
+fn pxelinux_comes_out_of_debian_packages() {
+    let files = syslinux_files();
+    let of = |place: &str, is_wanted: fn(&str) -> bool| -> Vec<(String, Vec<u8>)> {
+        let wanted = only(&files, is_wanted).into_iter();
+        wanted.map(|(name, bytes)| (format!("{place}/{name}"), bytes)).collect()
+    };
+    let program = of("usr/lib/PXELINUX", |name| name.ends_with(".0"));
+    let modules = of("usr/lib/syslinux/modules/bios", |name| name.ends_with(".c32"));
+    let pool = "pool/main/s/syslinux";
+    let tree = MemoryTree::default()
+        .with(&format!("{pool}/pxelinux_6.04~git1+dfsg1-3_all.deb"), &build_deb("pxelinux", "xz", &program));
+    let error = find_loaders(&tree).bios.unwrap().extract().unwrap_err().to_string();
+    assert!(error.contains("no ldlinux.c32 of the same build as pxelinux.0"), "{error}");
+    let modules = build_deb("syslinux-common", "gzip", &modules);
+    let tree = tree.with(&format!("{pool}/syslinux-common_6.04~git1+dfsg1-3_all.deb"), &modules);
+    let found = find_loaders(&tree).bios.unwrap().extract().unwrap();
+    for (name, bytes) in &files {
+        assert!(found.get(name).is_some_and(|it| it[..] == bytes[..]), "{name}");
+    }
 }

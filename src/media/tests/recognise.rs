@@ -1,8 +1,8 @@
 //! One image after the other, and what it is.
 
 use super::MemoryTree;
-use crate::media::family::FAMILIES;
-use crate::media::{GrubVerb, Media, Medium, NotInstallable, recognise};
+use crate::media::family::{FAMILIES, Support};
+use crate::media::{AnswerKind, GrubVerb, Media, Medium, NotInstallable, recognise};
 
 /// What every installer image from EL5 to EL9 has.
 const PXEBOOT: &[&str] =
@@ -237,7 +237,7 @@ fn cases() -> Vec<Case> {
                 boot_iso().with(".discinfo", b"1713883600.1\n40\nx86_64\nALL\n"),
                 "renamed",
                 "el8plus-netinst",
-                "Enterprise Linux 8 or later, or Fedora, network install 40 network install",
+                "Enterprise Linux 8 or later, or Fedora, network install 40",
             )
         },
         Case {
@@ -312,38 +312,13 @@ fn an_image_without_its_initrd_is_incomplete() {
 
 #[test]
 fn other_images_are_named() {
-    let ubuntu = "Ubuntu-Server 24.04.2 LTS \"Noble Numbat\" - Release amd64 (20250215)";
     let debian = "Debian GNU/Linux 13.1.0 \"Trixie\" - Official amd64 NETINST";
-    let live = &["images/pxeboot/vmlinuz", "images/pxeboot/initrd.img", "LiveOS/squashfs.img"];
     let cases: Vec<(MemoryTree, &str, &str)> = vec![
-        (
-            MemoryTree::of(&["casper/vmlinuz", "casper/install-sources.yaml"])
-                .with(".disk/info", ubuntu.as_bytes()),
-            "Ubuntu-Server 24.04.2 LTS amd64",
-            "recognised as Ubuntu Server: Ubuntu-Server 24.04.2 LTS",
-        ),
         (
             MemoryTree::of(&["install.amd/vmlinuz", "dists/trixie/Release"])
                 .with(".disk/info", debian.as_bytes()),
             "Debian 13.1.0 amd64 n",
             "recognised as Debian or an image with its installer: Debian GNU/Linux 13.1.0",
-        ),
-        (MemoryTree::of(live), "Fedora-WS-Live-44", "recognised as a live image"),
-        (MemoryTree::of(live), "Fedora-44", "recognised as a live image"),
-        (
-            MemoryTree::of(&["images/pxeboot/vmlinuz", "images/pxeboot/rootfs.img"]),
-            "fedora-coreos-40.20240504.3.0",
-            "recognised as Fedora CoreOS",
-        ),
-        (
-            MemoryTree::of(&["boot/x86_64/loader/linux"]),
-            "openSUSE-Leap-15.6-DVD-x86_64",
-            "recognised as openSUSE",
-        ),
-        (
-            MemoryTree::of(&["boot/x86_64/loader/linux", "LiveOS/squashfs.img"]),
-            "Install-Leap-16.0-x86_64",
-            "(Agama)",
         ),
         (MemoryTree::of(&["README.TXT"]), "CCCOMA_X64FRE_EN-US_DV9", "recognised as Windows"),
         (
@@ -368,7 +343,18 @@ fn the_table_is_sound() {
         assert!(FAMILIES.iter().take(index).all(|other| other.id != family.id), "{} twice", family.id);
         let one_star =
             |path: &&str| path.matches('*').count() < 2 && !path.starts_with('/') && !path.ends_with('/');
-        let lists = [family.all, family.any, family.none, family.kernel, family.initrd, family.stage2];
+        let lists =
+            [family.all, family.any, family.none, family.kernel, family.before, family.initrd, family.stage2];
         assert!(lists.iter().all(|list| list.iter().all(&one_star)), "{}", family.id);
+        if family.support == Support::Named {
+            continue;
+        }
+        assert!(!family.kernel.is_empty() && !family.loaders.is_empty(), "{}", family.id);
+        assert!(family.memory_mib > 0, "{}", family.id);
+        // An answer file is passed as it says.
+        let passes = |template: &str| template.contains("{answer}") || template.contains("{seed}");
+        assert_eq!(passes(family.arguments), family.answer != AnswerKind::None, "{}", family.id);
+        assert_eq!(family.passed.is_empty(), family.answer == AnswerKind::None, "{}", family.id);
+        assert!(family.arguments.contains(family.passed), "{}", family.id);
     }
 }

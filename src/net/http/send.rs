@@ -95,9 +95,13 @@ impl Outgoing {
                 }
             };
             match result {
-                Ok(Sent { head, body }) => {
+                Ok(Sent { head, body, is_all }) => {
                     self.head += head;
                     self.body += body;
+                    if !is_all && !self.is_done() {
+                        // Asking once more would only be told so.
+                        return Stopped::Full;
+                    }
                 }
                 Err(Stopped::Source(error)) if error.kind() == ErrorKind::Unsupported => {
                     self.is_copied = true
@@ -172,7 +176,8 @@ impl Outgoing {
         };
         let sent = result.map_err(stopped)?;
         let of_head = sent.min(head.len());
-        Ok(Sent { head: of_head, body: (sent - of_head) as u64 })
+        let is_all = sent == head.len() + body.len();
+        Ok(Sent { head: of_head, body: (sent - of_head) as u64, is_all })
     }
 }
 
@@ -180,6 +185,8 @@ impl Outgoing {
 struct Sent {
     head: usize,
     body: u64,
+    /// Whether these were all that the socket was given: else it is full.
+    is_all: bool,
 }
 
 /// Fills `piece` with the bytes of `file` from `at` on; without the disk when the `image` is given.
@@ -224,7 +231,7 @@ fn send_extent(
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     match sys::send_file(stream.as_fd(), image.as_fd(), extent.offset, count) {
         Ok(0) => Err(too_short()),
-        Ok(sent) => Ok(Sent { head: 0, body: sent as u64 }),
+        Ok(sent) => Ok(Sent { head: 0, body: sent as u64, is_all: sent == count }),
         Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS)) => {
             Err(Stopped::Source(ErrorKind::Unsupported.into()))
         }

@@ -2,10 +2,12 @@
 
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+use super::TftpConfig;
 use super::cache::Cache;
+use super::port::{Inlet, Port};
 use crate::content::{Content, Role};
 use crate::net::datagram::{Batch, Sender};
 use crate::net::sys;
@@ -26,6 +28,9 @@ const PACKET_LEN: usize = 1024;
 /// How long a full queue is waited for. What is lost then is sent again when its time has come.
 const QUEUE_WAIT: Duration = Duration::from_millis(5);
 
+/// A client that has so much, and will get as much again, gets a socket for itself.
+const PROVEN: u64 = 128 << 10;
+
 /// How a transfer ended, with the reason where there is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
@@ -33,14 +38,6 @@ pub(super) enum Ended {
     Probe,
     Aborted(String),
     Failed(String),
-}
-
-/// Where the packets of a transfer leave.
-pub(super) enum Port<'a> {
-    /// A port of its own, as RFC 1350 §4 has it.
-    Own(UdpSocket),
-    /// The request port, for all transfers.
-    Shared(&'a UdpSocket),
 }
 
 /// What all transfers use, one after the other.
@@ -59,6 +56,7 @@ pub(super) struct Flight<'a> {
     transfer: Transfer,
     option_ack: Vec<u8>,
     block_len: usize,
+    may_connect: bool,
     begun_at: Duration,
     has_begun: bool,
     is_told: bool,
@@ -87,6 +85,7 @@ impl<'a> Flight<'a> {
             transfer,
             option_ack: option_ack.unwrap_or_default(),
             block_len: usize::from(wish.block_len),
+            may_connect: true,
             begun_at: now,
             has_begun: false,
             is_told: false,
@@ -95,12 +94,31 @@ impl<'a> Flight<'a> {
         (flight, first)
     }
 
-    /// The socket, when it is its own.
+    /// The socket that anybody can send to, when it is its own.
     pub(super) fn own_socket(&self) -> Option<&UdpSocket> {
-        match &self.port {
-            Port::Own(socket) => Some(socket),
-            Port::Shared(_) => None,
-        }
+        self.port.own()
+    }
+
+    /// Whether a socket for the client alone would be worth its while. Asked for once.
+    pub(super) fn wants_line(&mut self) -> bool {
+        let confirmed = self.transfer.confirmed();
+        let is_worth = confirmed >= PROVEN && self.content.len() - confirmed >= PROVEN;
+        is_worth && self.port.own().is_some() && std::mem::take(&mut self.may_connect)
+    }
+
+    /// Opens that socket.
+    pub(super) fn connect(&mut self, config: &TftpConfig) -> io::Result<Option<BorrowedFd<'_>>> {
+        self.port.connect(config, self.peer)
+    }
+
+    /// Goes on without it.
+    pub(super) fn disconnect(&mut self) {
+        self.port.disconnect();
+    }
+
+    /// Where its next packet comes.
+    pub(super) fn inlet(&self) -> Inlet {
+        if self.port.has_line() { Inlet::Line } else { Inlet::Open }
     }
 
     pub(super) fn peer(&self) -> SocketAddrV4 {
@@ -166,27 +184,28 @@ impl<'a> Flight<'a> {
         }
     }
 
-    /// Takes what has come to its own port.
-    pub(super) fn take_packets(&mut self, now: Duration, tools: &mut Tools) {
+    /// Takes what has come to its own port. Returns whether that made something go out.
+    pub(super) fn take_packets(&mut self, inlet: Inlet, now: Duration, tools: &mut Tools) -> bool {
         let mut buffer = [0; PACKET_LEN];
         for _ in 0..PACKETS_PER_TURN {
-            let Port::Own(socket) = &self.port else { return };
-            if self.ended.is_some() {
-                return;
-            }
-            match socket.recv_from(&mut buffer) {
+            let Some(socket) = self.port.inlet(inlet).filter(|_| self.ended.is_none()) else { return false };
+            let received = match inlet {
+                Inlet::Open => socket.recv_from(&mut buffer),
+                Inlet::Line => socket.recv(&mut buffer).map(|len| (len, self.peer.into())),
+            };
+            match received {
                 Ok((len, SocketAddr::V4(peer))) if peer == self.peer => {
-                    let is_alone = self.on_packet(&buffer[..len.min(PACKET_LEN)], now, tools);
                     // One at a time: nothing more is there, or the next look finds it.
-                    if is_alone {
-                        return;
+                    if self.on_packet(&buffer[..len.min(PACKET_LEN)], now, tools) {
+                        return true;
                     }
                 }
-                Ok((len, stranger)) => send_away(socket, &buffer[..len.min(PACKET_LEN)], stranger),
+                Ok((len, stranger)) => self.send_away(&buffer[..len.min(PACKET_LEN)], stranger),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return,
+                Err(_) => return false,
             }
         }
+        false
     }
 
     /// The client has sent this. Returns whether it made something go out.
@@ -215,7 +234,7 @@ impl<'a> Flight<'a> {
                 if let Err(error) = self.send_blocks(*blocks.start(), *blocks.end(), tools) {
                     let text = format!("cannot be read: {error}");
                     let packet = tftp::error(ErrorCode::Undefined, &text);
-                    let _ = self.socket().send_to(&packet, self.peer);
+                    let _ = self.port.send_to(&packet, self.peer);
                     self.ended = Some(Ended::Failed(text));
                 }
             }
@@ -263,29 +282,22 @@ impl<'a> Flight<'a> {
     /// What cannot be sent now (a full queue, a link that is down) is sent again when its time has come.
     fn send(&self, batch: &Batch<'_>, sender: &mut Sender) {
         let confirmed = !self.transfer.is_unanswered();
-        let mut result = sender.send(self.socket().as_fd(), self.peer, batch, confirmed);
+        let mut result = self.port.send(sender, self.peer, batch, confirmed);
         if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
-            && sys::wait_writable(self.socket().as_fd(), QUEUE_WAIT).unwrap_or(false)
+            && sys::wait_writable(self.port.outlet().as_fd(), QUEUE_WAIT).unwrap_or(false)
         {
-            result = sender.send(self.socket().as_fd(), self.peer, batch, confirmed);
+            result = self.port.send(sender, self.peer, batch, confirmed);
         }
         if let Err(error) = result {
             log::trace!("{}: cannot send: {error}", self.peer);
         }
     }
 
-    fn socket(&self) -> &UdpSocket {
-        match &self.port {
-            Port::Own(socket) => socket,
-            Port::Shared(socket) => socket,
+    /// Somebody else sends to the port of this transfer (RFC 1350 §4). An ERROR is never answered.
+    fn send_away(&self, bytes: &[u8], stranger: SocketAddr) {
+        if !matches!(Packet::parse(bytes), Ok(Packet::Error { .. })) {
+            let error = tftp::error(ErrorCode::UnknownTransfer, "this port serves another transfer");
+            let _ = self.port.send_to(&error, stranger);
         }
-    }
-}
-
-/// Somebody else sends to the port of a transfer (RFC 1350 §4). An ERROR is never answered.
-fn send_away(socket: &UdpSocket, bytes: &[u8], stranger: SocketAddr) {
-    if !matches!(Packet::parse(bytes), Ok(Packet::Error { .. })) {
-        let error = tftp::error(ErrorCode::UnknownTransfer, "this port serves another transfer");
-        let _ = socket.send_to(&error, stranger);
     }
 }

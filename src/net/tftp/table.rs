@@ -25,6 +25,11 @@ impl<'a> Table<'a> {
         self.by_peer.is_empty()
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.by_peer.len()
+    }
+
     /// The number of the transfer to `peer`.
     pub(super) fn of_peer(&self, peer: SocketAddrV4) -> Option<usize> {
         self.by_peer.get(&peer).copied()

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use pxego::image::{Entry, FileTree, IsoImage, Node, ReadAt};
+use pxego::image::{Entry, FatImage, FileTree, IsoImage, Node, ReadAt};
 
 /// The system area, which no reader looks at (ECMA-119 §6.2.1). Seeds are without it.
 const SYSTEM_AREA: u64 = 32 << 10;
@@ -79,6 +79,11 @@ pub fn image(bytes: Vec<u8>, before: u64) -> bool {
         if entry.is_directory && room.takes(path) {
             lists(&image, path, &mut room);
         }
+    }
+    for boot_image in image.boot_images() {
+        let last = boot_image.data.len().checked_sub(1).expect("it has bytes");
+        assert!(boot_image.data.extent_at(last).is_some_and(|extent| extent.offset < len));
+        let _ = FatImage::open(&boot_image.data);
     }
     assert!(image.find(b"no such name").is_none() && image.find(b"/").is_none());
     true

@@ -3,6 +3,9 @@
 //! A new one, `NAME`, is `checks/NAME.rs` with `pub fn NAME(data: &[u8])`, a line here, a line in `../Cargo.toml`, and at
 //! least one file in `../seeds/NAME/`. `tests/fuzz_replay.rs` says which of these is missing.
 
+#[path = "../menus.rs"]
+mod menus;
+
 /// A check: it panics where the code under test breaks a promise.
 pub type Check = fn(&[u8]);
 
@@ -16,21 +19,33 @@ macro_rules! checks {
 }
 
 checks! {
+    deb
+    checksums
+    arp
     dhcp
     dhcp_server
     dhcp_session
+    el_torito
+    fat
     frame
     hooks
     http
     iso
     http_session
     kickstart
+    ladder
     lease
     machine_file
     machine_list
+    menu_entries
+    menu_grub
+    menu_isolinux
+    pe
+    ndp
     rpm
     template
     tftp
     tftp_session
     treeinfo
+    udf
 }

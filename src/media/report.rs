@@ -1,0 +1,263 @@
+//! What a person wants to know of an image: what it is, what boots on it, and what is missing.
+
+use super::embedded::{Embedded, Role};
+use super::entry::{AnswerKind, EntryKind};
+use super::loaders::{BiosSource, Loaders, Signature, UefiArch, UefiKind, UefiLoader};
+use super::recognise::{Media, Medium};
+
+/// A machine that may stand on the bench.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Firmware {
+    /// x86 with a BIOS.
+    Bios,
+    /// 64-bit x86 with UEFI.
+    X64,
+    /// 32-bit x86 with UEFI.
+    Ia32,
+    /// 64-bit Arm with UEFI.
+    Arm64,
+}
+
+impl Firmware {
+    /// As people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bios => "BIOS",
+            Self::X64 => "UEFI x64",
+            Self::Ia32 => "UEFI ia32",
+            Self::Arm64 => "UEFI arm64",
+        }
+    }
+
+    /// As `--loader` calls it.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Bios => "bios",
+            Self::X64 => "x64",
+            Self::Ia32 => "ia32",
+            Self::Arm64 => "arm64",
+        }
+    }
+
+    fn of(arch: UefiArch) -> Self {
+        match arch {
+            UefiArch::X64 => Self::X64,
+            UefiArch::Ia32 => Self::Ia32,
+            UefiArch::Aa64 => Self::Arm64,
+        }
+    }
+
+    /// What an image of this architecture, in anaconda's words, should boot on.
+    fn expected(arch: &str) -> &'static [Self] {
+        match arch {
+            "x86_64" => &[Self::Bios, Self::X64],
+            "aarch64" => &[Self::Arm64],
+            _ if is_ia32(arch) => &[Self::Bios],
+            _ => &[],
+        }
+    }
+}
+
+fn is_ia32(arch: &str) -> bool {
+    matches!(arch, "i386" | "i486" | "i586" | "i686")
+}
+
+/// What boots on one kind of machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Boot {
+    /// On which.
+    pub firmware: Firmware,
+    /// The first program, as it is served.
+    pub loader: String,
+    /// Where it comes from, for people.
+    pub origin: String,
+    /// Whether it is built into this program, not on the image.
+    pub is_built_in: bool,
+    /// Whether it boots while Secure Boot is on, and by whose signature.
+    pub secure_boot: Option<String>,
+    /// Whether it boots by UEFI HTTP Boot.
+    pub http_boot: bool,
+}
+
+/// Something that an image offers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// Short name.
+    pub id: String,
+    /// What a person reads.
+    pub title: String,
+    /// What it does.
+    pub kind: EntryKind,
+    /// What a person has to know before.
+    pub note: Option<String>,
+}
+
+/// What is known of an image that machines can be booted from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// What a person calls it.
+    pub name: String,
+    /// Its family's short name.
+    pub family: String,
+    /// Whether that is one of the table, so that it is known to work over the network.
+    pub known: bool,
+    /// The product alone.
+    pub product: String,
+    /// The release; `None` when nothing tells.
+    pub version: Option<String>,
+    /// The architecture.
+    pub arch: String,
+    /// What it carries.
+    pub medium: Medium,
+    /// What all this was concluded from.
+    pub evidence: Vec<String>,
+    /// What boots on which machines.
+    pub boots: Vec<Boot>,
+    /// Its menu.
+    pub offers: Vec<Offer>,
+    /// The answer file it takes.
+    pub answer: AnswerKind,
+    /// Memory that a machine needs, in MiB.
+    pub memory_mib: u32,
+    /// Where packages are, as paths; the root is the empty one.
+    pub repositories: Vec<String>,
+    /// What a person has to know; one sentence each.
+    pub notes: Vec<String>,
+    /// What is missing, and what to do about it; one sentence each. Nothing when all is well.
+    pub missing: Vec<String>,
+}
+
+impl Report {
+    /// What there is to say of `media` with its `loaders`, and with what is built in. Unpacks loaders, to see whether that can
+    /// be done: some 100 ms.
+    pub fn new(media: &Media, loaders: &Loaders, built_in: &[Embedded]) -> Self {
+        let mut missing = Vec::new();
+        let mut boots: Vec<Boot> = of_image(loaders, &mut missing);
+        let by_ipxe: Vec<Boot> = built_in.iter().map(of_built_in).collect();
+        let wanted = |firmware: &Firmware| Firmware::expected(&media.arch).contains(firmware);
+        for boot in by_ipxe.into_iter().filter(|boot| wanted(&boot.firmware)) {
+            let others = || boots.iter().filter(|other| other.firmware == boot.firmware);
+            // Beside a GRUB that only knows TFTP it is there for machines that boot by HTTP.
+            if others().all(|other| boot.http_boot && !other.http_boot) {
+                boots.push(boot);
+            }
+        }
+        boots.sort_by_key(|boot| boot.firmware as u8);
+        for firmware in Firmware::expected(&media.arch) {
+            if !boots.iter().any(|boot| boot.firmware == *firmware) {
+                missing.push(format!(
+                    "a loader for {} machines: none on the image, none built in; give one with --loader {}=FILE",
+                    firmware.name(),
+                    firmware.key()
+                ));
+            }
+        }
+        let mut notes = media.notes.clone();
+        if !media.known {
+            notes.push("not known to install over the network: its own menu is offered".to_owned());
+        }
+        if media.medium == Medium::NetworkInstall && media.answer == AnswerKind::Kickstart {
+            notes.push(
+                "no packages on it: the kickstart has to name a mirror (url --url=...), or the DVD has to be given too"
+                    .to_owned(),
+            );
+        }
+        let offers = media.entries.iter().map(|entry| Offer {
+            id: entry.id.clone(),
+            title: entry.title.clone(),
+            kind: entry.kind,
+            note: entry.note.clone(),
+        });
+        Self {
+            name: media.name.clone(),
+            family: media.family.id.to_string(),
+            known: media.known,
+            product: media.product.clone(),
+            version: media.version.clone(),
+            arch: media.arch.clone(),
+            medium: media.medium,
+            evidence: media.evidence.clone(),
+            boots,
+            offers: offers.collect(),
+            answer: media.answer,
+            memory_mib: media.memory_mib(),
+            repositories: media.repositories.clone(),
+            notes,
+            missing,
+        }
+    }
+}
+
+/// What the image's own loaders boot. What is wrong with one that is there goes to `missing`.
+fn of_image(loaders: &Loaders, missing: &mut Vec<String>) -> Vec<Boot> {
+    let mut boots = Vec::new();
+    if let Some(bios) = &loaders.bios {
+        let places: Vec<&str> = bios.sources().map(BiosSource::path).collect();
+        match bios.extract() {
+            Ok(_) => boots.push(Boot {
+                firmware: Firmware::Bios,
+                loader: "pxelinux.0".to_owned(),
+                origin: places.join(", "),
+                is_built_in: false,
+                secure_boot: None,
+                http_boot: false,
+            }),
+            Err(error) => missing.push(format!(
+                "PXELINUX, which should be in {}: {error}; compare the image's checksum with the publisher's, or give one \
+                 with --loader bios=FILE",
+                places.join(", ")
+            )),
+        }
+    }
+    let prepare = loaders.preparer();
+    // EL6's GRUB 0.97 gets no menu from us; iPXE does the same and more.
+    for loader in loaders.uefi.iter().filter(|loader| loader.kind == UefiKind::Grub2) {
+        let firmware = Firmware::of(loader.arch);
+        match prepare(loader.arch) {
+            Ok(()) => boots.push(of_uefi(firmware, loader)),
+            Err(error) => missing.push(format!(
+                "the loader for {} machines of {}: {error}; give another with --loader {}=FILE",
+                firmware.name(),
+                loader.origin,
+                firmware.key()
+            )),
+        }
+    }
+    boots
+}
+
+fn of_uefi(firmware: Firmware, loader: &UefiLoader) -> Boot {
+    // Without shim, firmware takes what is signed by whom it knows; what that is only the firmware knows.
+    let secure_boot = match &loader.signature {
+        Signature::By(name) => Some(name.clone()),
+        Signature::None | Signature::Unreadable | Signature::NotUnpacked => None,
+    };
+    Boot {
+        firmware,
+        loader: loader.first().to_owned(),
+        origin: loader.origin.clone(),
+        is_built_in: false,
+        secure_boot,
+        http_boot: loader.speaks_http,
+    }
+}
+
+fn of_built_in(loader: &Embedded) -> Boot {
+    let firmware = match loader.role {
+        Role::Bios => Firmware::Bios,
+        Role::X64 => Firmware::X64,
+        Role::Arm64 => Firmware::Arm64,
+    };
+    Boot {
+        firmware,
+        loader: loader.name.to_owned(),
+        origin: "built into pxego".to_owned(),
+        is_built_in: true,
+        secure_boot: None,
+        http_boot: firmware != Firmware::Bios,
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/report.rs"]
+mod tests;

@@ -1,0 +1,145 @@
+//! Images of many families, booted by real firmware in QEMU up to the first thing that the installer or the live system
+//! fetches. Needs root, and what `demo/setup.sh test` installs; `demo/family.sh` says what the images are.
+#![allow(clippy::disallowed_methods)]
+
+#[path = "common/lab.rs"]
+mod lab;
+#[path = "common/netns.rs"]
+mod netns;
+#[path = "common/trial.rs"]
+mod trial;
+#[path = "common/wire.rs"]
+mod wire;
+
+use lab::Firmware::{Bios, Uefi};
+use lab::{Firmware, MARKER};
+use trial::{Setup, fetched, of};
+
+/// What a machine with this firmware fetches of an image of `layout`, an answer file given or not: its kernel is `kernel`,
+/// and the last thing fetched as `step` is `file`.
+fn boots(layout: &str, firmware: Firmware, kernel: &str, (step, file): (&str, &str), answer: &str) {
+    let firmware_name = if firmware == Bios { "bios" } else { "uefi" };
+    let setup = Setup { answer, ..Setup::new(firmware, layout) };
+    let mut trial = setup.start(&format!("family_{layout}_{firmware_name}"));
+    let events = trial.until(step);
+    for (step, file) in [("kernel", kernel), (step, file)] {
+        let names = fetched(&events, step);
+        assert!(names.last().is_some_and(|name| name.ends_with(file)), "{step} {file}: {names:?}");
+    }
+    for bad in ["broken", "refused", "nothing-to-boot"] {
+        assert!(of(&events, bad).is_empty(), "{bad}: {events:#?}");
+    }
+    assert!(!trial.capture.has(MARKER), "the image's own configuration was served");
+    trial.end();
+}
+
+/// The first file that anaconda asks for.
+const TREEINFO: (&str, &str) = ("metadata", ".treeinfo");
+const VMLINUZ: &str = "images/pxeboot/vmlinuz";
+
+#[test]
+fn c20_el6_bios() {
+    boots("el6", Bios, VMLINUZ, TREEINFO, "");
+}
+
+#[test]
+fn c20_el6_uefi() {
+    boots("el6", Uefi, VMLINUZ, TREEINFO, "");
+}
+
+#[test]
+fn c20_el7_bios() {
+    boots("el7", Bios, VMLINUZ, TREEINFO, "");
+}
+
+#[test]
+fn c20_el7_uefi() {
+    boots("el7", Uefi, VMLINUZ, TREEINFO, "");
+}
+
+#[test]
+fn c20_el9_bios() {
+    boots("el9", Bios, VMLINUZ, TREEINFO, "");
+}
+
+#[test]
+fn c20_el9_uefi() {
+    boots("el9", Uefi, VMLINUZ, TREEINFO, "");
+}
+
+/// There is no PXELINUX on it.
+#[test]
+fn c20_el10_bios() {
+    boots("el10", Bios, VMLINUZ, TREEINFO, "");
+}
+
+#[test]
+fn c20_el10_uefi() {
+    boots("el10", Uefi, VMLINUZ, TREEINFO, "");
+}
+
+const SUSE: &str = "boot/x86_64/loader/linux";
+
+#[test]
+fn c24_suse_bios() {
+    boots("suse", Bios, SUSE, ("stage2", "boot/x86_64/root"), "");
+}
+
+#[test]
+fn c24_suse_uefi() {
+    boots("suse", Uefi, SUSE, ("stage2", "boot/x86_64/root"), "");
+}
+
+const ARCH: &str = "arch/boot/x86_64/vmlinuz-linux";
+
+#[test]
+fn c23_arch_bios() {
+    boots("arch", Bios, ARCH, ("stage2", "arch/x86_64/airootfs.sfs"), "");
+}
+
+#[test]
+fn c23_arch_uefi() {
+    boots("arch", Uefi, ARCH, ("stage2", "arch/x86_64/airootfs.sfs"), "");
+}
+
+/// The image as one file, which its ramdisk loads.
+#[test]
+fn c22_ubuntu_uefi() {
+    boots("ubuntu", Uefi, "casper/vmlinuz", ("stage2", ".iso"), "");
+}
+
+/// The real installer: it asks for its preseed file when it has a language, the network and no more questions.
+const PRESEED: &str =
+    "d-i debian-installer/locale string en_US.UTF-8\nd-i keyboard-configuration/xkb-keymap select us\n";
+
+#[test]
+fn c21_debian_installer_bios() {
+    boots("debian-installer", Bios, "linux", ("kickstart", "ks.cfg"), PRESEED);
+}
+
+#[test]
+fn c21_debian_installer_uefi() {
+    boots("debian-installer", Uefi, "linux", ("initrd", "initrd.gz"), PRESEED);
+}
+
+/// It is loaded, and loads nothing more.
+#[test]
+fn memtest_bios() {
+    boots("memtest", Bios, "EFI/BOOT/bootx64.efi", ("kernel", ""), "");
+}
+
+#[test]
+fn memtest_uefi() {
+    boots("memtest", Uefi, "EFI/BOOT/bootx64.efi", ("kernel", ""), "");
+}
+
+/// Its menu names a directory of the medium; the live system is loaded from there.
+#[test]
+fn unknown_bios() {
+    boots("unknown", Bios, "system/kernel", ("stage2", "system/filesystem.squashfs"), "");
+}
+
+#[test]
+fn unknown_uefi() {
+    boots("unknown", Uefi, "system/kernel", ("stage2", "system/filesystem.squashfs"), "");
+}
