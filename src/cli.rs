@@ -55,7 +55,7 @@ pub struct Options {
     #[argh(switch)]
     pub verify: bool,
 
-    /// the kickstart every machine gets; without it, and without --wipe and --profile, the installer asks
+    /// the kickstart every machine gets, or a template of it (*.j2); without it, and without --wipe and --profile, the installer asks
     #[argh(option, arg_name = "file", from_str_fn(path))]
     pub ks: Option<PathBuf>,
 
@@ -67,6 +67,26 @@ pub struct Options {
     /// instead of --ks: write a kickstart from this profile; see "pxego ks --help"
     #[argh(option, arg_name = "file", from_str_fn(path))]
     pub profile: Option<PathBuf>,
+
+    /// a list of machines (CSV: mac, uuid or serial; name, ip, image, ks, and variables for templates)
+    #[argh(option, arg_name = "file", from_str_fn(path))]
+    pub machines: Option<PathBuf>,
+
+    /// serve these machines only: MAC addresses with commas between, or a list as for --machines
+    #[argh(option, arg_name = "list")]
+    pub only: Option<String>,
+
+    /// name machines by order of appearance, such as node{{:02}} for node01, node02, ...
+    #[argh(option, arg_name = "pattern")]
+    pub name: Option<String>,
+
+    /// install a machine again that is done or held: its MAC address, or all; may be repeated
+    #[argh(option, arg_name = "mac|all")]
+    pub again: Vec<String>,
+
+    /// put nothing into the kickstart that reports how far the install is
+    #[argh(switch)]
+    pub no_hooks: bool,
 
     /// what the menu starts by itself: an image's id, such as el9, or local for the disk; default: the only image, with
     /// several the disk
@@ -135,7 +155,7 @@ pub struct Options {
     #[argh(option, arg_name = "0|1")]
     pub tftp_rollover: Option<String>,
 
-    /// where leases are kept between runs; default: /var/lib/pxego
+    /// where leases and machines are kept between runs; default: /var/lib/pxego
     #[argh(option, arg_name = "dir", from_str_fn(path))]
     pub state: Option<PathBuf>,
 

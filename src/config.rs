@@ -11,16 +11,18 @@ use crate::boot::site::MenuWish;
 use crate::cli::{Options, UsageError};
 use crate::dhcp::subnet::SubnetConfig;
 use crate::dhcp::watch::Wish;
+use crate::machine::NamePattern;
 use crate::tftp::transfer::RollOver;
 use crate::wire::MacAddr;
 
+mod images;
 mod loaders;
+mod machines;
 mod networks;
 
-pub use loaders::LoaderFile;
-mod images;
-
 pub use images::Overlay;
+pub use loaders::LoaderFile;
+pub use machines::Again;
 
 /// Our address where neither the user nor the interface has one: a private network that home routers rarely use.
 pub const DEFAULT_ADDRESS: Cidr = Cidr { address: Ipv4Addr::new(192, 168, 100, 1), prefix: 24 };
@@ -52,6 +54,16 @@ pub struct Config {
     pub written: Option<Written>,
     /// Whether a kickstart with errors is served all the same.
     pub force: bool,
+    /// The list of machines.
+    pub machines: Option<PathBuf>,
+    /// The machines that are served: MAC addresses, or the path of a list.
+    pub only: Option<String>,
+    /// Names by order of appearance.
+    pub names: Option<NamePattern>,
+    /// What is armed again.
+    pub again: Vec<Again>,
+    /// Whether kickstarts report how far the install is.
+    pub has_hooks: bool,
     /// Loaders that the user gives; one for each kind of machine.
     pub loaders: Vec<LoaderFile>,
     /// The address wished for.
@@ -154,6 +166,11 @@ impl Config {
             kickstart: options.ks.clone(),
             written: written(options).map_err(usage)?,
             force: options.force,
+            machines: options.machines.clone(),
+            only: options.only.clone(),
+            names: options.name.as_deref().map(NamePattern::parse).transpose().map_err(usage)?,
+            again: machines::again(&options.again).map_err(usage)?,
+            has_hooks: !options.no_hooks,
             loaders,
             address,
             range,

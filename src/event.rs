@@ -5,6 +5,7 @@
 use std::net::Ipv4Addr;
 
 use crate::content::Protocol;
+use crate::machine::Report;
 use crate::wire::MacAddr;
 
 /// One observed step of one machine's boot, or of the server itself.
@@ -153,11 +154,44 @@ pub enum What {
         /// Why.
         reason: String,
     },
-    /// The kickstart of one machine was fetched by another address.
+    /// Somebody else asked for a machine's kickstart, with its secret, and did not get it.
     Intruder {
-        /// Who fetched it.
+        /// Who asked.
         peer: Ipv4Addr,
     },
+    /// The machine was given a name.
+    Named {
+        /// The name.
+        name: String,
+    },
+    /// The machine's installer reports.
+    Reported {
+        /// What.
+        report: Report,
+        /// What it says about it, in one line; may be empty.
+        text: String,
+        /// The end of its log.
+        log: Vec<String>,
+    },
+    /// The machine is installed, and boots from its disk.
+    Local {
+        /// When it came to that, in seconds since 1970.
+        since: u64,
+        /// By what it counts as installed without having said so.
+        presumed: Option<String>,
+    },
+    /// A try came to nothing, without the installer saying so.
+    TryFailed {
+        /// Why.
+        reason: String,
+    },
+    /// The machine gets nothing more until somebody says so.
+    Held {
+        /// Why.
+        reason: String,
+    },
+    /// It is none of the machines that are served.
+    Stranger,
 }
 
 /// What a fetched file is in the boot of a machine.
@@ -230,6 +264,18 @@ impl What {
             Self::Packages { .. } => "packages",
             Self::Broken { .. } => "broken",
             Self::Intruder { .. } => "intruder",
+            Self::Named { .. } => "named",
+            Self::Reported { report, .. } => match report {
+                Report::Started => "started",
+                Report::Storage => "storage",
+                Report::Packages => "installed",
+                Report::Finished => "finished",
+                Report::Failed => "failed",
+            },
+            Self::Local { .. } => "local",
+            Self::TryFailed { .. } => "failed",
+            Self::Held { .. } => "held",
+            Self::Stranger => "stranger",
         }
     }
 
@@ -256,7 +302,18 @@ impl What {
             Self::Adapting { ignored, next } => vec![("ignored", text(ignored)), ("next", text(next))],
             Self::Adapted { shape } => vec![("shape", text(shape))],
             Self::Conflict { address } => vec![("address", text(address))],
-            Self::Stopping | Self::Leased => Vec::new(),
+            Self::Stopping | Self::Leased | Self::Stranger => Vec::new(),
+            Self::Named { name } => vec![("name", text(name))],
+            Self::Reported { text: said, log, .. } => {
+                let said = Some(("text", text(said))).filter(|_| !said.is_empty());
+                let log = Some(("log", Fact::Text(log.join("\n")))).filter(|_| !log.is_empty());
+                said.into_iter().chain(log).collect()
+            }
+            Self::Local { since, presumed } => {
+                let presumed = presumed.as_ref().map(|presumed| ("presumed", text(presumed)));
+                [("since", Fact::Number(*since))].into_iter().chain(presumed).collect()
+            }
+            Self::TryFailed { reason } | Self::Held { reason } => vec![("reason", text(reason))],
             Self::Warning { text: warning } => vec![("text", text(warning))],
             Self::Medium { image, state, text: why } => {
                 vec![("image", text(image)), ("state", text(state)), ("text", text(why))]
@@ -330,8 +387,33 @@ impl What {
                 format!("{name} after {}: {reason}", human_bytes(*bytes))
             }
             Self::Intruder { peer } => {
-                format!("its kickstart was fetched by {peer}: the password hash in it is known there")
+                format!(
+                    "{peer} asked for its kickstart with its secret, and was refused: somebody listens on this wire"
+                )
             }
+            Self::Named { name } => name.clone(),
+            Self::Reported { report, text, .. } => {
+                let what = match report {
+                    Report::Started => "the installer works",
+                    Report::Storage => "disks",
+                    Report::Packages => "all packages are installed",
+                    Report::Finished => "installed; its next start from the network boots its disk",
+                    Report::Failed => "the installer gave up",
+                };
+                if text.is_empty() { what.to_owned() } else { format!("{what}: {text}") }
+            }
+            Self::Local { presumed: None, .. } => {
+                "it is installed and boots from its disk; install it again with --again and its MAC address"
+                    .into()
+            }
+            Self::Local { presumed: Some(presumed), .. } => format!(
+                "it boots from its disk and counts as installed: {presumed}; install it again with --again and its MAC address"
+            ),
+            Self::TryFailed { reason } => reason.clone(),
+            Self::Held { reason } => {
+                format!("it waits for somebody: {reason}; let it try again with --again and its MAC address")
+            }
+            Self::Stranger => "it is none of the machines of --only, and gets no answer".into(),
         }
     }
 }

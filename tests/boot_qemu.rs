@@ -58,8 +58,9 @@ impl Boot<'_> {
         let capture = Capture::start(&bench, &scratch.join("cable.pcap"));
         let state = scratch.join("state");
         let options = [("--iso", &image), ("--ks", &kickstart), ("--state", &state)];
-        let arguments: Vec<&str> =
-            options.iter().flat_map(|(option, path)| [*option, path.to_str().unwrap()]).collect();
+        let paths = options.iter().flat_map(|(option, path)| [*option, path.to_str().unwrap()]);
+        // Byte for byte what the user wrote; tests/boot_installs.rs has the hooks.
+        let arguments: Vec<&str> = paths.chain(["--no-hooks"]).collect();
         let pxego = Pxego::start(&bench.server, &arguments);
         let said = Machine::power_on(&bench.client, self.firmware, MAC).install();
         ask_for_the_images_own_configuration(&bench);

@@ -125,7 +125,7 @@ impl Kickstart {
 }
 
 /// The lines of `text`, without what ends them. CR LF and CR end lines too, as in pykickstart.
-fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest?;
@@ -141,7 +141,7 @@ fn line_start(text: &[u8], number: usize) -> usize {
 }
 
 /// Length of the UTF-8 byte order mark that `text` begins with.
-fn byte_order_mark(text: &[u8]) -> usize {
+pub(super) fn byte_order_mark(text: &[u8]) -> usize {
     if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 }
 }
 
@@ -155,7 +155,7 @@ fn line_ending(text: &[u8]) -> &'static [u8] {
 }
 
 /// The command or section that a line begins with; `None` for blank lines and comments.
-fn first_word(line: &[u8]) -> Option<&[u8]> {
+pub(super) fn first_word(line: &[u8]) -> Option<&[u8]> {
     let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii_start();
     let word = line.split(|byte| byte.is_ascii_whitespace() || *byte == b'#').next()?;
     (!word.is_empty()).then_some(word)

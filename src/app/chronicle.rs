@@ -1,5 +1,7 @@
 //! From what the protocols did to what a person is told.
 
+mod installs;
+
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
@@ -15,11 +17,13 @@ use crate::content::{Observer, Outcome, Protocol, Role, Transfer};
 use crate::dhcp::ladder::Rung;
 use crate::dhcp::reaction::{Ignored, Reaction, Reply, ReplyKind, Verdict};
 use crate::event::{Event, Step, What};
-use crate::machine::Registry;
+use crate::machine::{Record, Registry};
 use crate::media::embedded;
 use crate::net::clock;
 use crate::ui::line::escape;
 use crate::wire::MacAddr;
+pub(super) use installs::Arrived;
+use installs::Told;
 
 /// A line for every package would hide everything else; one for so many is enough to see that it goes on.
 const PACKAGES_PER_EVENT: u64 = 25;
@@ -35,6 +39,9 @@ pub(super) struct Chronicle {
     dropped: AtomicU64,
     /// Machines that fetched their first program since somebody asked.
     loaded: Mutex<Vec<MacAddr>>,
+    told: Mutex<Told>,
+    /// Takes what is kept of machines; none where nothing is kept.
+    records: Option<SyncSender<Record>>,
     /// What was told of each machine lately.
     repeats: Mutex<Repeats>,
     /// What may be told of machines without an address.
@@ -51,10 +58,18 @@ impl Chronicle {
             events,
             dropped: AtomicU64::new(0),
             loaded: Mutex::default(),
+            told: Mutex::default(),
+            records: None,
             repeats: Mutex::default(),
             strangers: Mutex::default(),
             loops: Mutex::default(),
         }
+    }
+
+    /// The same, which has how far machines are written down by who takes `records`.
+    pub(super) fn keeping(mut self, records: SyncSender<Record>) -> Self {
+        self.records = Some(records);
+        self
     }
 
     /// Passes on an event of the server itself.
@@ -201,6 +216,8 @@ impl Chronicle {
                 let boot_file = match &reply.boot_file {
                     BootFile::Name(name) | BootFile::Url(name) => Some(name.clone()),
                     BootFile::None(NoBoot::NotAsked) => None,
+                    // Told already, with the reason.
+                    BootFile::None(NoBoot::Stranger) => return,
                     // It asks twice: for a script of its own, then as the EFI machine that it is too (boot/bootmeth_efi.c).
                     BootFile::None(_) if client.firmware == Firmware::UBoot => None,
                     BootFile::None(reason) => {
@@ -228,9 +245,15 @@ impl Chronicle {
         let (protocol, bytes) = (transfer.protocol, transfer.sent);
         let step = match role {
             Role::Loader => Step::Loader,
-            Role::Menu => Step::Menu,
+            Role::Menu => {
+                self.menu_fetched(transfer.peer);
+                Step::Menu
+            }
             Role::Kernel => Step::Kernel,
-            Role::Initrd => Step::Initrd,
+            Role::Initrd => {
+                self.ramdisk_fetched(transfer.peer);
+                Step::Initrd
+            }
             Role::Answer => return self.kickstart(transfer, &name),
             Role::Metadata => Step::Metadata,
             Role::Stage2 => Step::Stage2,
@@ -276,9 +299,6 @@ impl Chronicle {
             protocol: transfer.protocol,
         };
         self.send(Some(mac), ip, what);
-        if ip != Some(transfer.peer) {
-            self.send(Some(mac), ip, What::Intruder { peer: transfer.peer });
-        }
     }
 
     fn package(&self, peer: Ipv4Addr, bytes: u64) {
@@ -288,6 +308,9 @@ impl Chronicle {
             (machine.mac, machine.packages, machine.package_bytes)
         });
         let Some((mac, count, bytes)) = progress else { return };
+        if count == 1 {
+            self.packages_flow(peer);
+        }
         if count == 1 || count % PACKAGES_PER_EVENT == 0 {
             self.send(Some(mac), Some(peer), What::Packages { count, bytes });
         }
@@ -324,9 +347,18 @@ impl Observer for Chronicle {
                 Outcome::Aborted(reason),
                 Some(Role::Loader | Role::Kernel | Role::Initrd | Role::Stage2 | Role::Answer),
             ) => broken(reason),
+            (Outcome::Missing, None) if transfer.name.starts_with(b"ks/") => {
+                self.kickstart_refused(transfer.name, transfer.peer);
+            }
             // Optional files that are not there, probes, and browsers that go away are what every installer does.
             (outcome, _) => log::debug!("{}: {} {outcome:?}", transfer.peer, shown(transfer.name)),
         }
+    }
+
+    fn reported(&self, peer: Ipv4Addr, name: &[u8], body: &[u8]) -> bool {
+        let is_expected = self.take_report(name, body);
+        log::debug!("{peer}: {} with {} bytes, expected: {is_expected}", shown(name), body.len());
+        is_expected
     }
 }
 
@@ -342,9 +374,16 @@ fn nothing_to_boot(reason: NoBoot) -> String {
     }
 }
 
-/// A name from the wire, as a terminal may show it.
+/// A name from the wire, as a terminal may show it: without the secret that it may have.
 fn shown(name: &[u8]) -> String {
-    escape(&String::from_utf8_lossy(name))
+    let name = String::from_utf8_lossy(name);
+    let mut parts: Vec<&str> = name.split('/').collect();
+    if let [_, secret, ..] = parts.as_mut_slice()
+        && ["ks", "hook"].iter().any(|folder| name.starts_with(folder))
+    {
+        *secret = "...";
+    }
+    escape(&parts.join("/"))
 }
 
 #[cfg(test)]
@@ -354,26 +393,32 @@ mod tests {
     use crate::wire::dhcp::{BOOT_REQUEST, Message};
     use std::sync::mpsc::{Receiver, sync_channel};
 
-    const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 1]);
-    const MACHINE: Ipv4Addr = Ipv4Addr::new(192, 168, 100, 100);
-    const STRANGER: Ipv4Addr = Ipv4Addr::new(192, 168, 100, 7);
-    const TOKEN: &str = "00000000000000000000000000000abc";
+    pub(super) const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 1]);
+    pub(super) const MACHINE: Ipv4Addr = Ipv4Addr::new(192, 168, 100, 100);
+    pub(super) const STRANGER: Ipv4Addr = Ipv4Addr::new(192, 168, 100, 7);
+    pub(super) const TOKEN: &str = "00000000000000000000000000000abc";
 
-    fn chronicle() -> (Chronicle, Receiver<Event>) {
+    pub(super) fn chronicle() -> (Chronicle, Receiver<Event>) {
         let mut machines = Registry::new(|| 0xabc);
         machines.bind(MAC, MACHINE, 0);
         let (events, received) = sync_channel(64);
         (Chronicle::new(Arc::new(Mutex::new(machines)), events), received)
     }
 
-    fn ends(chronicle: &Chronicle, peer: Ipv4Addr, name: &str, role: Option<Role>, outcome: Outcome) {
+    pub(super) fn ends(
+        chronicle: &Chronicle,
+        peer: Ipv4Addr,
+        name: &str,
+        role: Option<Role>,
+        outcome: Outcome,
+    ) {
         let transfer =
             Transfer { peer, protocol: Protocol::Http, name: name.as_bytes(), role, sent: 1000, outcome };
         chronicle.ended(&transfer);
     }
 
     /// What was told so far: whose it is, its key, and its facts.
-    fn told(received: &Receiver<Event>) -> Vec<String> {
+    pub(super) fn told(received: &Receiver<Event>) -> Vec<String> {
         let one = |event: Event| {
             let mac = event.mac.map_or_else(|| "-".to_owned(), |mac| mac.to_string());
             format!("{mac} {} {}", event.what.key(), event.what.sentence())
@@ -387,9 +432,14 @@ mod tests {
         let name = format!("ks/{TOKEN}/ks.cfg");
         ends(&chronicle, MACHINE, &name, Some(Role::Answer), Outcome::Done);
         assert_eq!(told(&received), ["52:54:00:00:00:01 kickstart ks.cfg (1.0 kB, HTTP)"]);
-        ends(&chronicle, STRANGER, &name, Some(Role::Answer), Outcome::Done);
+        ends(&chronicle, STRANGER, &name, None, Outcome::Missing);
+        ends(&chronicle, STRANGER, "ks/ffffffffffffffffffffffffffffffff/ks.cfg", None, Outcome::Missing);
+        assert_eq!(shown(name.as_bytes()), "ks/.../ks.cfg");
         let told = told(&received);
-        assert!(told[1].contains("intruder") && told[1].contains("192.168.100.7"), "{told:?}");
+        assert!(
+            told.len() == 1 && told[0].contains("intruder") && told[0].contains("192.168.100.7"),
+            "{told:?}"
+        );
         assert!(told.iter().all(|text| !text.contains(TOKEN)), "{told:?}");
     }
 

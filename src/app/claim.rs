@@ -5,12 +5,13 @@ use std::net::{SocketAddrV4, TcpListener, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, OnceLock, Weak};
 
-use super::Refusal;
 use super::journal::{self, Journal};
+use super::{Refusal, machine_file};
 use crate::config::{Addressing, Cidr, Config};
 use crate::dhcp::ladder::Ladder;
 use crate::dhcp::lease::{self, LeaseRecord};
 use crate::dhcp::watch::Wish;
+use crate::machine::Record;
 use crate::net::address::{AddressGuard, Made};
 use crate::net::iface::{self, ChooseError, Interface};
 use crate::net::invocation::Invocation;
@@ -98,6 +99,10 @@ pub(super) struct Claim {
     pub(super) held: Vec<HeldPort>,
     /// Where leases become durable.
     pub(super) journal: Journal,
+    /// Where it is written down how far machines are.
+    pub(super) machine_file: LeaseFile,
+    /// What earlier runs wrote down of machines.
+    pub(super) records: Vec<Record>,
     /// What earlier runs learnt about choosy firmware.
     pub(super) ladder: Ladder,
     /// The leases of earlier runs.
@@ -127,6 +132,13 @@ impl Claim {
                 "cannot read the leases in {path}: {error}. Keep them elsewhere: --state DIR"
             ))
         })?;
+        let mut machine_file = state.machine_file().map_err(Refusal::new)?;
+        let records = machine_file::restore(&mut machine_file).map_err(|error| {
+            let path = state.path().display();
+            Refusal::new(format!(
+                "cannot read the machines in {path}: {error}. Keep them elsewhere: --state DIR"
+            ))
+        })?;
         let ladder = Ladder::restore(&journal::shapes(&state));
         let ports: &[u16] = if config.dhcp == Wish::Off { &[] } else { &[DHCP_SERVER_PORT, PXE_PORT] };
         let held = ports.iter().map(|port| hold(name, *port)).collect::<Result<_, _>>()?;
@@ -146,7 +158,7 @@ impl Claim {
         let raw =
             Arc::new(RawSocket::open_with(&now(&place.interface), config.http_port).map_err(Refusal::new)?);
         let journal = Journal::new(state, leases);
-        Ok(Self { raw, tftp, http, held, journal, ladder, restored, address })
+        Ok(Self { raw, tftp, http, held, journal, machine_file, records, ladder, restored, address })
     }
 
     /// The sockets that are tied to the interface and must follow it when it is pulled and plugged in again.

@@ -9,10 +9,13 @@ mod given;
 mod images;
 mod inspect;
 mod journal;
+mod kickstarts;
 mod knocks;
 mod ks;
 mod loops;
 mod losses;
+mod machine_file;
+mod machines;
 mod offer;
 mod outlet;
 mod output;
@@ -52,6 +55,11 @@ impl Refusal {
     /// A refusal with this text, which begins with the cause and ends with what to do.
     pub fn new(text: impl fmt::Display) -> Self {
         Self { text: text.to_string(), code: REFUSED }
+    }
+
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// The same where the command line is at fault.

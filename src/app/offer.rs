@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::chronicle::Chronicle;
+use super::chronicle::{Arrived, Chronicle};
 use super::given::Given;
 use super::images::Image;
 use crate::boot::arch::Arch;
@@ -177,7 +177,22 @@ impl Offer {
         self.programs.of_image(self.catalog.image_for(client.mac).as_ref())
     }
 
+    /// Why a machine gets nothing, whatever there is for it.
+    fn refusal(&self, client: &Client) -> Option<NoBoot> {
+        if !client.is_netboot() {
+            // A loader of a machine on its way, or a system that wants an address.
+            return self.chronicle.is_stranger(client).then_some(NoBoot::Stranger);
+        }
+        match self.chronicle.arrives(client) {
+            Arrived::Expected => None,
+            Arrived::Stranger => Some(NoBoot::Stranger),
+        }
+    }
+
     fn choose(&self, client: &Client, programs: &FirstPrograms) -> BootFile {
+        if let Some(reason) = self.refusal(client) {
+            return BootFile::None(reason);
+        }
         let first = select::boot_file(self.catalog.site(), programs, client);
         match &first {
             BootFile::Name(name) if name == PXELINUX => match self.catalog.prepare_bios() {
@@ -285,7 +300,8 @@ impl BootInfo for Offer {
 
     fn has_file(&self, name: &str) -> bool {
         let Ok(name) = normalise(name.as_bytes()) else { return false };
-        let request = Request { name: &name, peer: Ipv4Addr::UNSPECIFIED, protocol: Protocol::Tftp };
+        let request =
+            Request { name: &name, peer: Ipv4Addr::UNSPECIFIED, protocol: Protocol::Tftp, serial: None };
         matches!(self.catalog.find(&request), Found::Content(_))
     }
 }

@@ -2,8 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -11,21 +10,21 @@ use std::sync::{Arc, Mutex, OnceLock};
 use super::custody::Ward;
 use super::given::Given;
 use super::images::{Image, Images};
+use super::kickstarts::{self, Written};
 use super::offer::Programs;
 use super::verify::{Opened, Report, Task};
-use super::{Refusal, complain, ks};
-use crate::answer::check::{Against, check};
-use crate::answer::finding::Severity;
-use crate::answer::kickstart::MAX_LEN;
-use crate::answer::write::{Sources, write};
-use crate::answer::{Kickstart, Profile, Release, Source, foreign};
+use super::{Refusal, complain, machines};
+use crate::answer::answers::Answer;
+use crate::answer::hooks::Dialect;
+use crate::answer::{Answers, Circumstances, Kickstart, Source, foreign};
 use crate::boot::Site;
-use crate::boot::site::{self, KickstartFacts, MenuWish, Packages};
+use crate::boot::site::{self, MenuWish, Packages};
 use crate::config::Config;
+use crate::content::Protocol;
 use crate::content::catalog::{Catalog, Parts, Tree, Unpack};
 use crate::event::human_bytes;
 use crate::image::FileTree;
-use crate::machine::Registry;
+use crate::machine::{ImageId, Machine, Policy, Registry};
 use crate::media::embedded::{self, Embedded};
 use crate::media::{AnswerKind, BiosLoader, Loaders, UefiKind};
 use crate::net::clock;
@@ -34,6 +33,9 @@ use crate::net::clock;
 pub(super) struct Prepared {
     images: Vec<Prepare>,
     menu: MenuWish,
+    answers: Answers,
+    /// What the user says about machines.
+    pub(super) policy: Policy,
     /// Loaders that the user gave.
     pub(super) given: Vec<Given>,
     /// What is odd about them; one sentence each.
@@ -46,30 +48,15 @@ pub(super) struct Prepared {
     pub(super) reports: Vec<Report>,
 }
 
-/// An image, and the kickstart of who installs it.
+/// Most machines without a kickstart that a refusal names.
+const MAX_FAILURES: usize = 20;
+
+/// An image, and whether it is installed by a kickstart.
 struct Prepare {
     image: Image,
-    kickstart: Option<Kickstart>,
+    has_kickstart: bool,
     /// What a kickstart is written from, when none is given.
     written: Option<Written>,
-}
-
-/// What a kickstart is written from: the address in it is known later.
-struct Written {
-    profile: Profile,
-    release: Release,
-}
-
-impl Written {
-    /// The kickstart for an image whose tree is at `tree`. The line that says where packages come from is put in as into
-    /// any other.
-    fn kickstart(&self, image: &Image, tree: &str) -> Option<Kickstart> {
-        let own = if image.packages == Packages::Own { &image.media.repositories[..] } else { &[] };
-        let sources = Sources { tree: None, ..Sources::of_tree(tree, own) };
-        // It was written once before, to see that it can be.
-        let text = write(&self.profile, self.release, &sources).ok()?;
-        Kickstart::parse(text.into_bytes()).ok()
-    }
 }
 
 impl Prepared {
@@ -79,60 +66,64 @@ impl Prepared {
     /// When one of them cannot be used, with the cause and what to do.
     pub(super) fn read(config: &Config) -> Result<Self, Refusal> {
         let Images { images, mut warnings, wards, unchecked } = Images::open(config)?;
+        let policy = machines::policy(config)?;
+        let own = machines::own_answers(&policy, config)?;
+        let shared =
+            config.kickstart.as_deref().map(|path| machines::read_answer("--ks ", path)).transpose()?;
+        let shared_name = config.kickstart.as_ref().map(|path| path.display().to_string());
+        let named = own.iter().map(|(name, answer)| (name.clone(), answer));
+        let kickstarts: Vec<(String, &Answer)> =
+            shared_name.zip(shared.as_ref()).into_iter().chain(named).collect();
         let given = config.loaders.iter().map(Given::read).collect::<Result<_, _>>()?;
-        let kickstart =
-            config.kickstart.as_deref().map(|path| Ok((path, open_kickstart(path)?))).transpose()?;
-        let profile = profile(config)?;
+        let profile = kickstarts::profile(config)?;
         let is_only = images.len() == 1;
         let mut prepared = Vec::new();
         for image in images {
-            let mut own = None;
-            if let Some((path, answer)) = kickstart.as_ref().filter(|_| is_foreign(&image)) {
-                match foreign(answer, path, &image) {
-                    Ok(answer) => own = Some(answer),
-                    Err(refusal) if !is_only => warnings.push(refusal.to_string()),
-                    Err(refusal) => return Err(refusal),
-                }
-            }
-            if let Some((path, kickstart)) = kickstart.as_ref().filter(|_| takes_kickstart(&image)) {
-                let judged = judge_source(kickstart, path, &image)
-                    .and_then(|warning| Ok((warning, judge(kickstart, path, config, &image)?)));
+            let takes_answer = takes_kickstart(&image) || is_foreign(&image);
+            let mut has_kickstart = takes_answer && !kickstarts.is_empty();
+            for (name, answer) in kickstarts.iter().filter(|_| takes_answer) {
+                let Answer::Plain(kickstart) = answer else { continue };
+                let judged = match is_foreign(&image) {
+                    true => judge_kind(kickstart, name, &image).map(|()| [None, None]),
+                    false => judge_source(kickstart, name, &image)
+                        .and_then(|source| Ok([source, kickstarts::judge(kickstart, name, config, &image)?])),
+                };
                 match judged {
-                    Ok((source, errors)) => {
-                        own = Some(kickstart.clone());
-                        warnings.extend(source.into_iter().chain(errors));
-                    }
+                    Ok(told) => warnings.extend(told.into_iter().flatten()),
                     // The others can be installed with it.
                     Err(refusal) if !is_only => {
-                        warnings.push(format!("machines get no kickstart for {}: {refusal}", image.id))
+                        has_kickstart = false;
+                        warnings.push(format!("machines get no kickstart for {}: {refusal}", image.id));
                     }
                     Err(refusal) => return Err(refusal),
                 }
             }
             let mut written = None;
             if let Some(profile) = profile.as_ref().filter(|_| takes_kickstart(&image)) {
-                match write_from(profile, &image) {
+                match kickstarts::write_from(profile, &image) {
                     Ok(from) => written = Some(from),
                     Err(refusal) if !is_only => {
-                        warnings.push(format!("machines get no kickstart for {}: {refusal}", image.id))
+                        warnings.push(format!("machines get no kickstart for {}: {refusal}", image.id));
                     }
                     Err(refusal) => return Err(refusal),
                 }
             }
-            prepared.push(Prepare { image, kickstart: own, written });
+            has_kickstart |= written.is_some();
+            prepared.push(Prepare { image, has_kickstart, written });
         }
-        if let Some((path, _)) = &kickstart
-            && prepared.iter().all(|it| it.kickstart.is_none())
+        if let Some((name, _)) = kickstarts.first()
+            && prepared.iter().all(|it| !it.has_kickstart)
         {
-            warnings.push(format!("{} is given to nobody: no image takes it", path.display()));
+            warnings.push(format!("{name} is given to nobody: no image takes it"));
         }
         warnings.dedup();
         let (reports, unchecked) = match config.verify {
             true => (unchecked.into_iter().map(verify).collect::<Result<_, _>>()?, Vec::new()),
             false => (Vec::new(), unchecked),
         };
+        let answers = Answers::new(shared, own, config.has_hooks);
         let menu = config.menu.clone();
-        Ok(Self { images: prepared, menu, given, warnings, wards, unchecked, reports })
+        Ok(Self { images: prepared, menu, answers, policy, given, warnings, wards, unchecked, reports })
     }
 
     /// The images with their loaders.
@@ -161,19 +152,66 @@ impl Prepared {
         Ok(site)
     }
 
+    /// Writes the kickstarts of images for which none is given: what is in them depends on where their trees are.
+    pub(super) fn write_kickstarts(&mut self, site: &Site) {
+        for Prepare { image, written, .. } in &self.images {
+            let tree = site.tree_url(&image.id);
+            if let Some(kickstart) = written.as_ref().and_then(|it| it.kickstart(image, &tree)) {
+                self.answers.add_written(image.id.to_string(), kickstart);
+            }
+        }
+    }
+
+    /// Fills in every template for every machine of the list, before anything is served.
+    ///
+    /// # Errors
+    /// When a machine is bound to an image that is not there, or when there is none for which a kickstart can be made. Those
+    /// that are left out are warned of, and held.
+    pub(super) fn check_machines(&mut self, site: &Site) -> Result<(), Refusal> {
+        let rows = self.policy.list.rows();
+        let mut failures = Vec::new();
+        for row in rows {
+            if let Some(image) =
+                row.image.as_deref().filter(|image| site.image(&ImageId::new(image)).is_none())
+            {
+                let ids: Vec<String> = site.images.iter().map(|image| image.id.to_string()).collect();
+                return Err(Refusal::new(format!(
+                    "line {} of the list of machines: no image is called {image}. There are: {}",
+                    row.line,
+                    ids.join(", ")
+                )));
+            }
+            let machine = Machine::example(row.clone(), self.policy.names.as_ref());
+            let circumstances = self.images.iter().filter_map(|it| it.circumstances(site));
+            let failure = circumstances.map(|at| self.answers.render(&machine, &at)).find_map(Result::err);
+            failures.extend(
+                failure.map(|error| format!("{} (line {} of the list): {error}", row.title(), row.line)),
+            );
+        }
+        if !failures.is_empty() && failures.len() == rows.len() {
+            return Err(Refusal::new(format!(
+                "no kickstart can be made for any machine of the list. Correct the template or the list, then start again\n  {}",
+                failures.iter().take(MAX_FAILURES).cloned().collect::<Vec<_>>().join("\n  ")
+            )));
+        }
+        let held = |text| format!("no kickstart for {text}; it is held until that is corrected");
+        self.warnings.extend(failures.into_iter().map(held));
+        Ok(())
+    }
+
     /// The table of everything that is served for `site`.
     pub(super) fn catalog(self, site: Site, machines: Arc<Mutex<Registry>>) -> Catalog {
         let mut bios: Vec<(u64, BiosLoader)> = Vec::new();
         let mut trees = Vec::new();
-        for Prepare { image, kickstart, written } in self.images {
-            let tree = site.tree_url(&image.id);
-            let kickstart = kickstart.or_else(|| written?.kickstart(&image, &tree));
+        for prepare in self.images {
+            let circumstances = prepare.circumstances(&site);
+            let image = prepare.image;
             trees.push(Tree {
                 second_stages: second_stages(image.files.as_ref(), &image.loaders),
                 files: image.files,
                 whole: image.whole,
                 stage2: image.media.stage2,
-                kickstart,
+                circumstances,
             });
             bios.extend(image.loaders.bios.map(|loader| (image.age, loader)));
         }
@@ -191,6 +229,7 @@ impl Prepared {
         Catalog::new(Parts {
             site,
             trees,
+            answers: self.answers,
             bios: pxelinux.or(bios),
             // The user's come last: of two files of one name theirs is served.
             embedded: built_in.chain(given).collect(),
@@ -217,7 +256,6 @@ fn verify((file, tree): Opened) -> Result<Report, Refusal> {
 impl Prepare {
     fn describe(&self) -> site::Image {
         let Image { id, media, loaders, packages, .. } = &self.image;
-        let own_source = |kickstart: &Kickstart| matches!(kickstart.source(), Source::Own(_));
         let uefi = loaders.uefi.iter().filter(|loader| loader.kind == UefiKind::Grub2);
         site::Image {
             id: id.clone(),
@@ -229,11 +267,25 @@ impl Prepare {
             uefi_programs: uefi.map(|loader| loader.first().to_owned()).collect(),
             runs_on: self.image.runs_on(),
             packages: packages.clone(),
-            kickstart: match &self.kickstart {
-                Some(kickstart) => Some(KickstartFacts { own_source: own_source(kickstart) }),
-                None => self.written.as_ref().map(|_| KickstartFacts { own_source: false }),
-            },
+            has_kickstart: self.has_kickstart,
         }
+    }
+
+    /// What kickstarts for it must know; nothing where it is not installed by one.
+    fn circumstances(&self, site: &Site) -> Option<Circumstances> {
+        let Image { id, media, .. } = &self.image;
+        let image = site.image(id).filter(|_| self.has_kickstart)?;
+        Some(Circumstances {
+            server: site.server,
+            http_port: site.http_port,
+            root: site.url(Protocol::Http, ""),
+            tree: site.packages_url(image).unwrap_or_else(|| site.tree_url(id)),
+            image: id.to_string(),
+            title: media.name.clone(),
+            version: media.version.clone(),
+            dialect: takes_kickstart(&self.image)
+                .then(|| Dialect::of(media.family.id, &media.product, media.version.as_deref())),
+        })
     }
 }
 
@@ -242,15 +294,14 @@ fn is_foreign(image: &Image) -> bool {
     !matches!(image.media.answer, AnswerKind::Kickstart | AnswerKind::None)
 }
 
-/// The answer file for an image whose installer is not anaconda.
-fn foreign(answer: &Kickstart, path: &Path, image: &Image) -> Result<Kickstart, Refusal> {
+/// Whether an answer file can be one for an image whose installer is not anaconda.
+fn judge_kind(answer: &Kickstart, shown: &str, image: &Image) -> Result<(), Refusal> {
     let kind = image.media.answer;
     if foreign::is_of_kind(answer.text(), kind) {
-        return Ok(answer.verbatim());
+        return Ok(());
     }
     Err(Refusal::new(format!(
-        "{}: {} reads no such file, but {} {}. Name one with --ks, or leave --ks out",
-        path.display(),
+        "{shown}: {} reads no such file, but {} {}. Name one with --ks, or leave --ks out",
         image.media.name,
         if foreign::name(kind).starts_with(['A', 'I', 'a']) { "an" } else { "a" },
         foreign::name(kind)
@@ -259,21 +310,6 @@ fn foreign(answer: &Kickstart, path: &Path, image: &Image) -> Result<Kickstart, 
 
 fn takes_kickstart(image: &Image) -> bool {
     image.media.answer == AnswerKind::Kickstart
-}
-
-fn open_kickstart(path: &Path) -> Result<Kickstart, Refusal> {
-    let mut text = Vec::new();
-    // One byte more than a kickstart may have tells that it is too long, whatever it is (a disk, /dev/zero).
-    let limit = u64::try_from(MAX_LEN).unwrap_or(u64::MAX).saturating_add(1);
-    File::open(path)
-        .and_then(|file| file.take(limit).read_to_end(&mut text))
-        .map_err(|error| cannot_open("--ks ", path, &error))?;
-    Kickstart::parse(text).map_err(|error| {
-        Refusal::new(format!(
-            "{}: not a kickstart: {error}. Name another file with --ks, or leave --ks out and let the installer ask",
-            path.display()
-        ))
-    })
 }
 
 /// Why a file that an option names cannot be opened; the option is given up to its path.
@@ -292,78 +328,8 @@ pub(super) fn cannot_open(option: &str, path: &Path, error: &io::Error) -> Refus
     Refusal::new(format!("{option}{shown}: {error}. {remedy}"))
 }
 
-/// The profile that kickstarts are written from; its passwords are made here, one for all images.
-fn profile(config: &Config) -> Result<Option<Profile>, Refusal> {
-    let Some(written) = &config.written else { return Ok(None) };
-    let mut profile = ks::of_file(written.profile.as_deref()).map_err(Refusal::wrong_use)?;
-    if let Some(wipe) = &written.wipe {
-        profile.disk.wipe = Some(wipe.clone());
-    }
-    ks::make_passwords(&mut profile)?;
-    Ok(Some(profile))
-}
-
-/// What the installer on the image will make of the kickstart. Errors stop the start, unless that is forced.
-fn judge(
-    kickstart: &Kickstart,
-    path: &Path,
-    config: &Config,
-    image: &Image,
-) -> Result<Option<String>, Refusal> {
-    let media = &image.media;
-    let Some(release) = Release::of(media) else { return Ok(None) };
-    let repository = ks::repository(image, kickstart.text(), release)?;
-    let report = check(kickstart.text(), Against { release, repository: repository.as_ref() });
-    let shown = path.display().to_string();
-    let more = format!("pxego ks --check {shown} --iso {}", image.path.display());
-    let errors = report.count(Severity::Error);
-    if errors == 0 {
-        return Ok(None);
-    }
-    if config.force {
-        return Ok(Some(format!(
-            "{shown} has {errors} errors at which the installer of {} stops; served because of --force. See them with \
-             \"{more}\"",
-            media.name
-        )));
-    }
-    let mut listed = report.clone();
-    listed.findings.retain(|finding| finding.severity == Severity::Error);
-    Err(Refusal::new(format!(
-        "the installer of {} would stop at this kickstart:\n{}Mend it and see what is left with\n\n    {more}\n\n\
-         or serve it as it is with --force",
-        media.name,
-        ks::for_people(&shown, &listed, false)
-    )))
-}
-
-/// What a kickstart for this image is written from. It is written once already, to see that it can be.
-fn write_from(profile: &Profile, image: &Image) -> Result<Written, Refusal> {
-    let media = &image.media;
-    let release = Release::of(media).ok_or_else(|| {
-        Refusal::new(format!(
-            "{} does not say its release, so no kickstart can be written for it. Write one with\n\n    \
-             pxego ks --release EL9 >ks.cfg\n\nand give it with --ks ks.cfg",
-            media.name
-        ))
-    })?;
-    if image.packages == Packages::Unknown {
-        return Err(Refusal::new(format!(
-            "{} has no packages. Say where they are, such as --mirror http://mirror.example.org/path/to/the/tree, or give \
-             the DVD image of the same release with another --iso",
-            media.name
-        )));
-    }
-    let text = write(profile, release, &Sources::default()).map_err(Refusal::new)?;
-    if image.packages == Packages::Own {
-        ks::refuse_missing(&text, release, image)?;
-    }
-    Ok(Written { profile: profile.clone(), release })
-}
-
 /// Whether the kickstart and the image together say where the packages come from.
-fn judge_source(kickstart: &Kickstart, path: &Path, image: &Image) -> Result<Option<String>, Refusal> {
-    let shown = path.display();
+fn judge_source(kickstart: &Kickstart, shown: &str, image: &Image) -> Result<Option<String>, Refusal> {
     match kickstart.source() {
         Source::Own(_) => Ok(None),
         _ if image.packages == Packages::Unknown => Err(Refusal::new(format!(

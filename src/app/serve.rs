@@ -21,8 +21,8 @@ use super::outlet::Outlet;
 use super::prepare::Prepared;
 use super::scribe::{Scribe, Tally};
 use super::verify::Report;
-use super::{Ended, Refusal, output};
-use crate::config::{Cidr, Config, LogForm};
+use super::{Ended, Refusal, machine_file, output};
+use crate::config::{Again, Cidr, Config, LogForm};
 use crate::content::networks::Networks;
 use crate::content::{Library, Observer, Protocol};
 use crate::dhcp::ladder::Ladder;
@@ -33,11 +33,12 @@ use crate::dhcp::subnet::SubnetConfig;
 use crate::dhcp::watch::Wish;
 use crate::dhcp::{Mode, Now};
 use crate::event::{Event, What};
-use crate::machine::Registry;
+use crate::machine::{Machine, Phase, Policy, Record, Registry};
 use crate::net::http::{self, HttpConfig};
 use crate::net::iface::Interface;
 use crate::net::invocation::Invocation;
 use crate::net::signals::{self, ReportSignal, Stop};
+use crate::net::state::LeaseFile;
 use crate::net::tftp::{self, TftpConfig};
 use crate::net::{clock, iface, random};
 use crate::wire::MacAddr;
@@ -47,6 +48,9 @@ const LEASE_SECS: u32 = 12 * 3600;
 
 /// Events that wait to be written; a terminal that was stopped with Ctrl-S holds up no machine.
 const EVENT_BACKLOG: usize = 4096;
+
+/// Most machines that are named when there are many.
+const NAMES_TOLD: usize = 10;
 
 /// How long the last events may take to be written.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -67,6 +71,8 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
     let place = Place::choose(config, &invocation)?;
     let mut prepared = Prepared::read(config)?;
     let site = prepared.site(place.addressing.server.address, config.http_port)?;
+    prepared.write_kickstarts(&site);
+    prepared.check_machines(&site)?;
     place.check_privileges(&invocation)?;
     let mac = ethernet_address(&place.interface)?;
 
@@ -76,12 +82,20 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
     let mut claim = Claim::take(&place, config, &last_resort)?;
 
     let (events, writer) = start_writer(config.log, offset)?;
-    let machines = Arc::new(Mutex::new(registry(&claim.restored)?));
-    let chronicle = Arc::new(Chronicle::new(machines.clone(), events));
+    let policy = std::mem::take(&mut prepared.policy);
+    let mut registry = registry(&claim.restored, policy, std::mem::take(&mut claim.records))?;
+    let again = arm_again(&mut registry, &config.again);
+    let done = installed(&registry);
+    let reservations = reservations(config, &registry)?;
+    let machines = Arc::new(Mutex::new(registry));
+    let tied = claim.tied().map_err(cannot_start)?;
+    let (records, keeper) = start_keeper(claim.machine_file)?;
+    let chronicle = Arc::new(Chronicle::new(machines.clone(), events).keeping(records));
+    again.iter().for_each(|machine| chronicle.keep(machine));
     let server_ip = place.addressing.server.address;
     let programs = Programs::of(prepared.images(), &prepared.given);
     let has_link = has_link(&place.interface);
-    for text in oddities(&place, &prepared, programs.common(), has_link) {
+    for text in oddities(&place, &prepared, programs.common(), has_link).into_iter().chain(done) {
         chronicle.tell(What::Warning { text });
     }
     for what in prepared.reports.iter().filter_map(Report::event) {
@@ -105,7 +119,6 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
     let link = LinkAtStart { is_there: has_link, is_fresh: !place.interface.up };
     let ladder = mem::take(&mut claim.ladder);
 
-    let tied = claim.tied().map_err(cannot_start)?;
     let outlet = Arc::new(Outlet::new(claim.raw.clone(), stop.clone()));
     let (desk, desk_reader) = desk::desk();
     let tally = Arc::new(Tally::default());
@@ -123,7 +136,7 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
         tally,
         mac,
         ip: server_ip,
-        server: dhcp_server(&place, config, mac, &claim.restored, ladder)?,
+        server: dhcp_server(&place, config, reservations, mac, &claim.restored, ladder)?,
         advice: advice(server_ip, programs.common()),
         wish: config.dhcp,
         http_port: config.http_port,
@@ -174,6 +187,8 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
         log::warn!("{} events were not written: the output was not read fast enough", chronicle.dropped());
     }
     drop((library, observer, chronicle));
+    // Nobody can send any more.
+    let _ = keeper.join();
     // Whoever does not read our output does not keep us from ending.
     let _ = writer.recv_timeout(LAST_WORDS);
     result
@@ -211,12 +226,23 @@ fn start_writer(form: LogForm, offset: UtcOffset) -> Result<(SyncSender<Event>, 
     Ok((events, is_done))
 }
 
-/// The machines that have leases from earlier runs: one of them may be about to ask for its menu.
-fn registry(restored: &[LeaseRecord]) -> Result<Registry, Refusal> {
+/// Starts the thread that writes down how far machines are. It ends when nobody can send any more.
+fn start_keeper(file: LeaseFile) -> Result<(SyncSender<Record>, thread::JoinHandle<()>), Refusal> {
+    let (records, to_keep) = mpsc::sync_channel(EVENT_BACKLOG);
+    let keeper = thread::Builder::new()
+        .name("machines".into())
+        .spawn(move || machine_file::write_records(&to_keep, file))
+        .map_err(cannot_start)?;
+    Ok((records, keeper))
+}
+
+/// The machines that were written down, and those that have leases from earlier runs: one of them may be about to ask for
+/// its menu.
+fn registry(restored: &[LeaseRecord], policy: Policy, records: Vec<Record>) -> Result<Registry, Refusal> {
     // Later it cannot fail any more.
     random::bits().map_err(cannot_start)?;
-    let mut registry =
-        Registry::new(|| random::bits().unwrap_or_else(|error| panic!("/dev/urandom: {error}")));
+    let registry = Registry::new(|| random::bits().unwrap_or_else(|error| panic!("/dev/urandom: {error}")));
+    let mut registry = registry.with(policy, records);
     let now = clock::unix_seconds();
     for record in restored.iter().filter(|it| it.state == LeaseState::Bound && it.until > now) {
         if let Some(mac) = record.identity.mac() {
@@ -224,6 +250,56 @@ fn registry(restored: &[LeaseRecord]) -> Result<Registry, Refusal> {
         }
     }
     Ok(registry)
+}
+
+/// Arms machines as `--again` says. Those for which that changes something.
+fn arm_again(registry: &mut Registry, again: &[Again]) -> Vec<Machine> {
+    let now = clock::unix_seconds();
+    let which = again.iter().map(|again| match again {
+        Again::All => None,
+        Again::Machine(mac) => Some(*mac),
+    });
+    let armed: Vec<MacAddr> = which.flat_map(|which| registry.arm(which, now)).collect();
+    armed.iter().filter_map(|mac| registry.by_mac(*mac).cloned()).collect()
+}
+
+/// What a person should know of machines that this run does not install.
+fn installed(registry: &Registry) -> Option<String> {
+    let is_over = |it: &&Machine| it.progress.phase == Phase::Done || it.progress.is_held();
+    let mut all: Vec<String> = registry
+        .machines()
+        .filter(is_over)
+        .map(|it| it.name.clone().unwrap_or_else(|| it.mac.to_string()))
+        .collect();
+    all.sort();
+    let count = all.len();
+    let names = all.iter().take(NAMES_TOLD).cloned().collect::<Vec<_>>().join(", ");
+    let more = if count > NAMES_TOLD { ", ..." } else { "" };
+    (count > 0).then(|| {
+        format!(
+            "{count} machines of earlier runs are installed or held, and are left alone: {names}{more}. To install them \
+             again add --again with a MAC address, or --again all"
+        )
+    })
+}
+
+/// Addresses that belong to one machine each: as typed, and as listed.
+fn reservations(config: &Config, registry: &Registry) -> Result<Vec<(MacAddr, Ipv4Addr)>, Refusal> {
+    let mut reservations = config.reservations.clone();
+    for row in registry.policy().list.rows() {
+        let Some((mac, ip)) = row.mac.zip(row.ip) else { continue };
+        match reservations.iter().find(|(other, address)| *other == mac || *address == ip) {
+            Some((other, address)) if (*other, *address) != (mac, ip) => {
+                return Err(Refusal::wrong_use(format!(
+                    "--reserve {other}={address}: line {} of the list says {mac} has {ip}. Take one of them away",
+                    row.line
+                )));
+            }
+            Some(_) => {}
+            None => reservations.push((mac, ip)),
+        }
+    }
+    Ok(reservations)
 }
 
 /// Whether there is a link now. Asked after the raw socket was opened: that tells of every change from then on.
@@ -274,6 +350,7 @@ fn overlap(server: Cidr, name: &str, others: &[(String, Cidr)]) -> Option<String
 fn dhcp_server(
     place: &Place,
     config: &Config,
+    reservations: Vec<(MacAddr, Ipv4Addr)>,
     mac: MacAddr,
     restored: &[LeaseRecord],
     ladder: Ladder,
@@ -293,7 +370,7 @@ fn dhcp_server(
         },
         relayed: config.relayed.clone(),
         set_aside: place.interface.ipv4.iter().map(|(address, _)| *address).collect(),
-        reservations: config.reservations.clone(),
+        reservations,
         dns: Vec::new(),
         domain: None,
         lease_secs: LEASE_SECS,

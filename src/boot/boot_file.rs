@@ -29,6 +29,8 @@ pub enum NoBoot {
     IpxeLoop,
     /// It is to boot from its own disk.
     LocalDisk,
+    /// It is none of the machines that are served.
+    Stranger,
     /// The name does not fit where this client reads it.
     NameTooLong,
     /// The client only takes a URL and there is none, or it takes none and there is only one.
@@ -44,6 +46,7 @@ impl NoBoot {
             Self::GrubWithoutHttp => "grub-without-http",
             Self::IpxeLoop => "ipxe-loop",
             Self::LocalDisk => "local-disk",
+            Self::Stranger => "stranger",
             Self::NameTooLong => "name-too-long",
             Self::WrongTransport => "wrong-transport",
         }
@@ -64,6 +67,7 @@ impl fmt::Display for NoBoot {
                  to us. Connect it without a relay, or let it boot by UEFI",
             ),
             Self::LocalDisk => f.write_str("it boots from its own disk"),
+            Self::Stranger => f.write_str("it is none of the machines that are served"),
             Self::NameTooLong => f.write_str("the boot file's name is too long for it"),
             Self::WrongTransport => f.write_str("it cannot fetch the boot file the way it is served"),
         }

@@ -31,6 +31,8 @@ pub struct Asker<'a> {
     pub mac: MacAddr,
     /// The secret in its kickstart's URL.
     pub token: &'a str,
+    /// The images that it is installed with by a kickstart, with what is known of that.
+    pub kickstarts: &'a [(ImageId, KickstartFacts)],
     /// What it is to do.
     pub assignment: &'a Assignment,
     /// The image whose loader it runs, as far as it is known.
@@ -39,15 +41,21 @@ pub struct Asker<'a> {
     pub pick: Option<&'a str>,
 }
 
-impl<'a> From<&'a Machine> for Asker<'a> {
-    fn from(machine: &'a Machine) -> Self {
+impl<'a> Asker<'a> {
+    /// A machine of ours, with the images that it is installed with by a kickstart.
+    pub fn new(machine: &'a Machine, kickstarts: &'a [(ImageId, KickstartFacts)]) -> Self {
         Self {
             mac: machine.mac,
             token: &machine.token,
+            kickstarts,
             assignment: &machine.assignment,
             loader: machine.loader.as_ref(),
             pick: machine.pick.as_deref(),
         }
+    }
+
+    fn kickstart(&self, image: &ImageId) -> Option<KickstartFacts> {
+        self.kickstarts.iter().find(|(id, _)| id == image).map(|(_, facts)| *facts)
     }
 }
 
@@ -181,8 +189,7 @@ impl Site {
     pub fn labels(&self) -> Vec<String> {
         let of_image = |image| self.entries_of(image, None, None).into_iter().map(|entry| entry.label);
         // Without a machine there is no secret, and the entry that needs one is not shown.
-        let unattended =
-            self.only_image().filter(|image| image.kickstart.is_some()).map(|_| KICKSTART.to_owned());
+        let unattended = self.only_image().filter(|image| image.has_kickstart).map(|_| KICKSTART.to_owned());
         let local = std::iter::once(LOCAL.to_owned());
         unattended.into_iter().chain(self.images.iter().flat_map(of_image)).chain(local).collect()
     }
@@ -209,17 +216,17 @@ impl Site {
         match self.only_image() {
             Some(_) if RESERVED.contains(&id) => format!("{id}-2"),
             Some(_) => id.to_owned(),
-            None if is_first && image.kickstart.is_none() => image.id.to_string(),
+            None if is_first && !image.has_kickstart => image.id.to_string(),
             None => format!("{}-{id}", image.id),
         }
     }
 
     /// What is typed to install `image` as it is meant to be: unattended, where there is a kickstart.
     fn install_label(&self, image: &Image) -> String {
-        match (self.only_image(), &image.kickstart) {
-            (Some(_), Some(_)) => KICKSTART.to_owned(),
+        match (self.only_image(), image.has_kickstart) {
+            (Some(_), true) => KICKSTART.to_owned(),
             (None, _) => image.id.to_string(),
-            (Some(_), None) => {
+            (Some(_), false) => {
                 image.entries.first().map_or_else(|| LOCAL.to_owned(), |first| self.label(image, &first.id))
             }
         }
@@ -294,7 +301,9 @@ impl Site {
                 None if entry.title.contains(&image.title) => entry.title.clone(),
                 None => format!("{}: {}", image.title, entry.title),
             };
-            let kickstart = image.kickstart.zip(machine).filter(|_| at == 0 && entry.takes_answer());
+            let kickstart = machine
+                .filter(|_| at == 0 && entry.takes_answer())
+                .and_then(|asker| Some((asker.kickstart(&image.id)?, asker)));
             if let Some((facts, asker)) = kickstart {
                 let url = self.kickstart_url(&image.id, asker.token);
                 entries.push(Entry {
@@ -336,7 +345,16 @@ impl Site {
             arch: &image.arch,
             disk: None,
         };
-        arguments::expand(&entry.arguments, &values)
+        let mut expanded = arguments::expand(&entry.arguments, &values);
+        if kickstart.is_some_and(|(facts, _)| facts.needs_serial) {
+            // Each spelling beside its kin; EL5 has neither.
+            for (mac, serial) in [("inst.ks.sendmac", "inst.ks.sendsn"), ("kssendmac", "kssendsn")] {
+                if expanded.iter().any(|argument| argument == mac) {
+                    expanded.push(serial.to_owned());
+                }
+            }
+        }
+        expanded
     }
 }
 

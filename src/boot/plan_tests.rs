@@ -1,12 +1,16 @@
 use super::*;
-pub(crate) use crate::boot::site::tests::{image, site, site_of_two};
+pub(crate) use crate::boot::site::tests::{image, kickstarts, site, site_of_two};
 use crate::boot::site::{MenuWish, Packages};
 
 const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 1]);
 
 /// The plan of a machine that is known.
 pub(crate) fn plan_for(site: &Site, assignment: &Assignment) -> Plan {
-    site.plan(Some(Asker { mac: MAC, token: "abc", assignment, loader: None, pick: None }))
+    plan_with(site, assignment, &kickstarts(site, false))
+}
+
+fn plan_with(site: &Site, assignment: &Assignment, kickstarts: &[(ImageId, KickstartFacts)]) -> Plan {
+    site.plan(Some(Asker { mac: MAC, token: "abc", kickstarts, assignment, loader: None, pick: None }))
 }
 
 fn linux<'a>(plan: &'a Plan, label: &str) -> &'a Linux {
@@ -88,10 +92,23 @@ fn a_source_in_the_kickstart_is_not_overridden() {
     for packages in [Packages::Own, Packages::Mirror("http://m/9".into())] {
         let mut site = site(80);
         site.images[0].packages = packages;
-        site.images[0].kickstart = Some(KickstartFacts { own_source: true });
-        let plan = plan_for(&site, &Assignment::default());
+        let plan = plan_with(&site, &Assignment::default(), &kickstarts(&site, true));
         assert_eq!(linux(&plan, "ks").arguments[1..3], ["inst.stage2=http://192.168.100.1/t/el9", "ip=dhcp"]);
     }
+}
+
+#[test]
+fn a_machine_without_a_kickstart_of_its_own_is_asked() {
+    let plan = plan_with(&site(80), &Assignment::default(), &[]);
+    assert_eq!(plan.default_entry().label, "linux");
+    assert!(linux(&plan, "linux").arguments.iter().all(|argument| !argument.starts_with("inst.ks")));
+}
+
+#[test]
+fn the_serial_number_is_asked_for_where_it_is_a_key() {
+    let facts = KickstartFacts { own_source: false, needs_serial: true };
+    let plan = plan_with(&site(80), &Assignment::default(), &[(ImageId::new("el9"), facts)]);
+    assert_eq!(linux(&plan, "ks").arguments.last().map(String::as_str), Some("inst.ks.sendsn"));
 }
 
 #[test]
@@ -168,7 +185,15 @@ fn what_the_user_wishes_of_the_menu() {
 fn a_kernel_of_another_vendor_may_need_its_own_loader() {
     let site = site_of_two();
     let (loader, assignment) = (ImageId::new("el7"), Assignment::default());
-    let asker = Asker { mac: MAC, token: "abc", assignment: &assignment, loader: Some(&loader), pick: None };
+    let kickstarts = kickstarts(&site, false);
+    let asker = Asker {
+        mac: MAC,
+        token: "abc",
+        kickstarts: &kickstarts,
+        assignment: &assignment,
+        loader: Some(&loader),
+        pick: None,
+    };
     let plan = site.plan(Some(asker));
     assert_eq!(plan.grub_verb, GrubVerb::LinuxEfi, "that of the loader which asks");
     assert!(linux(&plan, "el9").has_own_loader && !linux(&plan, "el7").has_own_loader);

@@ -43,8 +43,8 @@ pub struct Image {
     pub runs_on: Vec<(String, RunsOn)>,
     /// Where packages come from.
     pub packages: Packages,
-    /// Whether machines get a kickstart, and whether that names its own installation source.
-    pub kickstart: Option<KickstartFacts>,
+    /// Whether machines are installed with it by a kickstart.
+    pub has_kickstart: bool,
 }
 
 /// The firmware that a program needs.
@@ -77,6 +77,8 @@ pub enum Packages {
 pub struct KickstartFacts {
     /// Whether it names its own installation source.
     pub own_source: bool,
+    /// Whether the installer is to say the machine's serial number when it fetches it.
+    pub needs_serial: bool,
 }
 
 /// What the user wished of the menu.
@@ -198,8 +200,14 @@ pub(crate) mod tests {
             uefi_programs: vec!["EFI/BOOT/BOOTX64.EFI".into()],
             runs_on: Vec::new(),
             packages: Packages::Own,
-            kickstart: Some(KickstartFacts { own_source: false }),
+            has_kickstart: true,
         }
+    }
+
+    /// What is known of a kickstart for every image.
+    pub(crate) fn kickstarts(site: &Site, own_source: bool) -> Vec<(ImageId, KickstartFacts)> {
+        let facts = KickstartFacts { own_source, needs_serial: false };
+        site.images.iter().map(|image| (image.id.clone(), facts)).collect()
     }
 
     /// A site that serves an EL9 with a kickstart on `port`.

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Content, Found, Library, Request, Role};
+use crate::answer;
 use crate::boot::Site;
 use crate::machine::{ImageId, Machine, Registry};
 use crate::wire::MacAddr;
@@ -29,6 +30,8 @@ pub struct Parts {
     pub site: Site,
     /// The files of its images, in the same order.
     pub trees: Vec<Tree>,
+    /// The kickstarts.
+    pub answers: answer::Answers,
     /// PXELINUX and its modules.
     pub bios: Option<Unpack>,
     /// Loaders that we bring, by the name they are served under.
@@ -52,9 +55,9 @@ pub struct Catalog {
 impl Catalog {
     /// The catalogue made of `parts`. Nothing is unpacked yet.
     pub fn new(parts: Parts) -> Self {
-        let Parts { site, trees, bios, embedded, machines, started } = parts;
+        let Parts { site, trees, answers, bios, embedded, machines, started } = parts;
         Self {
-            answers: Answers::new(&site, &trees),
+            answers: Answers::new(answers, &site, &trees),
             trees: Trees::new(trees, &site),
             programs: Programs::new(bios, embedded),
             site,
@@ -94,7 +97,7 @@ impl Catalog {
             return Some(found);
         }
         if let Some(rest) = name.strip_prefix("ks/") {
-            let found = self.answers.find(rest, request, &self.machines());
+            let found = self.answers.find(rest, request, &self.machines);
             return Some(found.map_or(Found::Missing, |bytes| self.content(bytes, Role::Answer)));
         }
         if name == "ks" {

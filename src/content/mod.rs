@@ -116,6 +116,8 @@ pub struct Request<'a> {
     pub peer: Ipv4Addr,
     /// By which protocol; a menu names its files for the same one.
     pub protocol: Protocol,
+    /// What the client says its machine's serial number is.
+    pub serial: Option<&'a [u8]>,
 }
 
 /// What a name means.
@@ -176,4 +178,9 @@ pub trait Observer: Send + Sync {
 
     /// A transfer, or a request that came to nothing, ended.
     fn ended(&self, transfer: &Transfer<'_>);
+
+    /// A machine reports `body` to `name`. Whether that was expected; nobody is by default.
+    fn reported(&self, _peer: Ipv4Addr, _name: &[u8], _body: &[u8]) -> bool {
+        false
+    }
 }

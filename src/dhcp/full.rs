@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use crate::boot::boot_file::{BootFile, NoBoot};
 use crate::boot::client::Firmware;
 use crate::wire::dhcp_option::Code;
 
@@ -15,6 +16,9 @@ use super::subnet::Subnet;
 impl Server {
     /// DISCOVER: an address held for the client (RFC 2131 §4.3.1). Its `ciaddr` does not count.
     pub(super) fn discover(&mut self, asking: &Asking<'_>) -> Decision {
+        if self.is_stranger(asking) {
+            return Ignored::NoBoot(NoBoot::Stranger).into();
+        }
         let hold = match asking.client.firmware {
             Firmware::RaspberryPi { .. } => OFFER_HOLD_RASPBERRY_PI,
             _ => OFFER_HOLD,
@@ -26,6 +30,12 @@ impl Server {
         let (shape, rung) = self.next_shape(asking);
         let verdict = self.reply(asking, ReplyKind::Offer, address, shape);
         Decision { verdict, commit: None, shape: Some(shape), rung }
+    }
+
+    /// Whether firmware is left alone: not even an address is for who is not served.
+    fn is_stranger(&self, asking: &Asking<'_>) -> bool {
+        let boot_file = BootFile::None(NoBoot::Stranger);
+        asking.client.is_netboot() && asking.boot_item().is_none() && self.boot_file(asking) == boot_file
     }
 
     /// An address for the client, or why there is none (yet).

@@ -2,10 +2,12 @@
 
 use super::request::{self, MAX_HEAD, Refused, Request};
 
-/// The bytes a client has sent, up to the longest head.
+/// The bytes a client has sent, up to the longest head, or to the end of a report.
 #[derive(Clone, Debug, Default)]
 pub struct Inbox {
     bytes: Vec<u8>,
+    /// Length of the head and the report that are on their way.
+    awaited: usize,
 }
 
 impl Inbox {
@@ -17,7 +19,7 @@ impl Inbox {
     /// How many more bytes it takes: more are left to the socket, so that whoever sends ahead is slowed down by TCP.
     /// There is always room after [`Inbox::take`] has asked for more.
     pub fn room(&self) -> usize {
-        MAX_HEAD.saturating_sub(self.bytes.len())
+        self.awaited.max(MAX_HEAD).saturating_sub(self.bytes.len())
     }
 
     /// Takes what was received, in its order.
@@ -35,7 +37,16 @@ impl Inbox {
     /// # Errors
     /// Why it is refused. Where the next one begins is then unknown: the connection must be closed.
     pub fn take(&mut self) -> Result<Option<Request>, Refused> {
-        let Some((request, len)) = request::parse(&self.bytes)? else { return Ok(None) };
+        let Some((mut request, head)) = request::parse(&self.bytes)? else { return Ok(None) };
+        let len = head.saturating_add(request.report_len.unwrap_or(0));
+        match self.bytes.get(head..len) {
+            Some(report) => request.report = report.to_vec(),
+            None => {
+                self.awaited = len;
+                return Ok(None);
+            }
+        }
+        self.awaited = 0;
         if len >= self.bytes.len() {
             // Most clients wait for their answer: thousands of them cost no buffers.
             self.bytes = Vec::new();
@@ -70,6 +81,27 @@ mod tests {
         let all: String = ["a", "b", "c"].map(one).concat();
         for size in 1..=all.len() {
             assert_eq!(names(all.as_bytes(), size), ["a", "b", "c"], "{size}");
+        }
+    }
+
+    #[test]
+    fn a_report_is_whole_and_what_comes_after_it_is_another_request() {
+        let body = "x".repeat(request::MAX_BODY);
+        let head =
+            format!("POST /hook/a/failed HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
+        let all = format!("{head}{body}GET /b HTTP/1.1\r\nHost: x\r\n\r\n");
+        for size in [1000, 8192, all.len()] {
+            let (mut inbox, mut taken, mut rest) = (Inbox::default(), Vec::new(), all.as_bytes());
+            while !rest.is_empty() {
+                let (piece, more) = rest.split_at(rest.len().min(size).min(inbox.room()));
+                assert!(!piece.is_empty(), "there is room until it is whole");
+                inbox.push(piece);
+                rest = more;
+                while let Some(request) = inbox.take().expect("requests") {
+                    taken.push((request.target.name, request.report.len()));
+                }
+            }
+            assert_eq!(taken, [(b"hook/a/failed".to_vec(), body.len()), (b"b".to_vec(), 0)], "{size}");
         }
     }
 

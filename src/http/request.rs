@@ -8,6 +8,12 @@ use crate::content::name::BadName;
 /// Longest head, in bytes.
 pub const MAX_HEAD: usize = 8 << 10;
 
+/// Longest body of a report, in bytes.
+pub const MAX_BODY: usize = 64 << 10;
+
+/// What a machine reports goes to a name that begins so; nothing else has a body.
+const REPORTS: &[u8] = b"/hook/";
+
 /// Most headers.
 const MAX_HEADERS: usize = 64;
 
@@ -26,6 +32,12 @@ pub struct Request {
     pub conditions: Conditions,
     /// Value of `User-Agent`.
     pub agent: Option<Vec<u8>>,
+    /// Value of `X-System-Serial-Number`, by which an installer says which machine it runs on (`inst.ks.sendsn`).
+    pub serial: Option<Vec<u8>>,
+    /// How many bytes follow the head of a POST.
+    pub report_len: Option<usize>,
+    /// Those bytes.
+    pub report: Vec<u8>,
 }
 
 /// Values of the headers that make an answer depend on what the client has (RFC 9110 §13.1).
@@ -52,6 +64,10 @@ pub enum Refused {
     Target(BadName),
     /// Neither GET nor HEAD.
     Method,
+    /// A report that does not say how long it is.
+    NoLength,
+    /// A report that is longer than [`MAX_BODY`].
+    TooLarge,
     /// Its head is longer than [`MAX_HEAD`].
     TooLong,
     /// HTTP/2 or later, or nothing at all.
@@ -64,6 +80,8 @@ impl Refused {
         match self {
             Self::Bad(_) | Self::Target(_) => 400,
             Self::Method => 405,
+            Self::NoLength => 411,
+            Self::TooLarge => 413,
             Self::TooLong => 431,
             Self::Version => 505,
         }
@@ -76,6 +94,8 @@ impl fmt::Display for Refused {
             Self::Bad(what) => f.write_str(what),
             Self::Target(reason) => reason.fmt(f),
             Self::Method => f.write_str("only GET and HEAD are served"),
+            Self::NoLength => f.write_str("a report needs its Content-Length"),
+            Self::TooLarge => write!(f, "the report is longer than {MAX_BODY} bytes"),
             Self::TooLong => write!(f, "the head is longer than {MAX_HEAD} bytes"),
             Self::Version => f.write_str("only HTTP/1.0 and HTTP/1.1 are served"),
         }
@@ -117,9 +137,18 @@ fn incomplete(bytes: &[u8]) -> Result<Option<(Request, usize)>, Refused> {
     if bytes.len() >= MAX_HEAD { Err(Refused::TooLong) } else { Ok(None) }
 }
 
-/// Whether it is HEAD, the target, and whether it is HTTP/1.1. Split at the first and the last space: GRUB sends names
+/// What is wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Method {
+    Get,
+    Head,
+    /// To be told something.
+    Post,
+}
+
+/// The method, the target, and whether it is HTTP/1.1. Split at the first and the last space: GRUB sends names
 /// with spaces as they are (`net/http.c`).
-fn request_line(line: &[u8]) -> Result<(bool, &[u8], bool), Refused> {
+fn request_line(line: &[u8]) -> Result<(Method, &[u8], bool), Refused> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let bad = || Refused::Bad("the request line is malformed");
@@ -138,12 +167,13 @@ fn request_line(line: &[u8]) -> Result<(bool, &[u8], bool), Refused> {
     if method.is_empty() || !method.iter().all(|byte| is_token(*byte)) {
         return Err(bad());
     }
-    let is_head = match method {
-        b"GET" => false,
-        b"HEAD" => true,
+    let method = match method {
+        b"GET" => Method::Get,
+        b"HEAD" => Method::Head,
+        b"POST" if target.is_some_and(|target| target.starts_with(REPORTS)) => Method::Post,
         _ => return Err(Refused::Method),
     };
-    Ok((is_head, target.filter(|target| !target.is_empty()).ok_or_else(bad)?, is_http_11))
+    Ok((method, target.filter(|target| !target.is_empty()).ok_or_else(bad)?, is_http_11))
 }
 
 /// RFC 9110 §5.6.2.
@@ -152,7 +182,7 @@ fn is_token(byte: u8) -> bool {
 }
 
 fn read_headers(
-    is_head: bool,
+    method: Method,
     target: &[u8],
     is_http_11: bool,
     headers: &[httparse::Header<'_>],
@@ -170,7 +200,12 @@ fn read_headers(
         return Err(Refused::Bad("a request has no body here"));
     }
     let lengths: Vec<_> = all("Content-Length").collect();
-    if lengths.len() > 1 || lengths.iter().any(|len| len.is_empty() || len.iter().any(|byte| *byte != b'0')) {
+    let report_len = match method {
+        Method::Post => Some(report_len(&lengths)?),
+        Method::Get | Method::Head => None,
+    };
+    let is_zero = |len: &&[u8]| !len.is_empty() && len.iter().all(|byte| *byte == b'0');
+    if report_len.is_none() && (lengths.len() > 1 || !lengths.iter().all(is_zero)) {
         return Err(Refused::Bad("a request has no body here"));
     }
     // Of a condition that is there twice neither can be trusted.
@@ -179,7 +214,7 @@ fn read_headers(
         values.next().map(<[u8]>::to_vec).filter(|_| values.next().is_none())
     };
     Ok(Request {
-        is_head,
+        is_head: method == Method::Head,
         target: Target::parse(target).map_err(Refused::Target)?,
         keep_alive: false,
         range: one("Range"),
@@ -191,7 +226,21 @@ fn read_headers(
             range: one("If-Range"),
         },
         agent: one("User-Agent"),
+        serial: one("X-System-Serial-Number"),
+        report_len,
+        report: Vec::new(),
     })
+}
+
+/// The length of a report: digits, once.
+fn report_len(lengths: &[&[u8]]) -> Result<usize, Refused> {
+    let digits = match lengths {
+        [] => return Err(Refused::NoLength),
+        [digits] if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => digits,
+        _ => return Err(Refused::Bad("the Content-Length is malformed")),
+    };
+    let len = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<usize>().ok());
+    len.filter(|len| *len <= MAX_BODY).ok_or(Refused::TooLarge)
 }
 
 /// What the `Connection` headers say about what comes after (RFC 9112 §9.3).

@@ -55,6 +55,30 @@ fn s09_w32_other_methods_are_refused() {
 }
 
 #[test]
+fn only_reports_have_a_body_and_they_say_how_long_it_is() {
+    for (target, headers, expected) in [
+        ("/hook/a/started", "Content-Length: 5\r\n", 200),
+        ("/hook/a/started", "Content-Length: 0\r\n", 200),
+        ("/hook/a/started", "Content-Length: 65536\r\n", 200),
+        ("/hook/a/started", "Content-Length: 65537\r\n", 413),
+        ("/hook/a/started", "Content-Length: 99999999999999999999999\r\n", 413),
+        ("/hook/a/started", "", 411),
+        ("/hook/a/started", "Content-Length: +5\r\n", 400),
+        ("/hook/a/started", "Content-Length: 5, 5\r\n", 400),
+        ("/hook/a/started", "Content-Length: 5\r\nContent-Length: 5\r\n", 400),
+        ("/hook/a/started", "Transfer-Encoding: chunked\r\n", 400),
+        ("/hook/a/started", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", 400),
+        ("/ks/a/ks.cfg", "Content-Length: 5\r\n", 405),
+        ("/a/../hook/b", "Content-Length: 5\r\n", 405),
+        ("/hook/../../b", "Content-Length: 5\r\n", 400),
+    ] {
+        let head = format!("POST {target} HTTP/1.1\r\nHost: x\r\n{headers}\r\n");
+        assert_eq!(status(&head), expected, "{target} {headers}");
+    }
+    assert_eq!(status("GET /hook/a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n"), 400);
+}
+
+#[test]
 fn what_can_be_understood_in_two_ways_is_refused() {
     for (headers, expected) in [
         ("", 400),

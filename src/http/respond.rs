@@ -75,6 +75,15 @@ pub fn respond(request: &Request, found: Found, now: u64) -> Answer {
     }
 }
 
+/// The answer to a report. The client may try again when it was not taken.
+pub fn to_report(request: &Request, is_taken: bool, now: u64) -> Answer {
+    if is_taken {
+        plain(request, 200, "noted\n", now)
+    } else {
+        plain(request, 404, "nobody is known by that\n", now)
+    }
+}
+
 /// The answer to what could not be read; the connection is closed after it.
 pub fn refuse(refused: Refused, is_head: bool, now: u64) -> Answer {
     let answer = unavailable(refused.status(), &format!("{refused}\n"), now);
@@ -194,7 +203,9 @@ fn reason(status: u16) -> &'static str {
         404 => "Not Found",
         405 => "Method Not Allowed",
         408 => "Request Timeout",
+        411 => "Length Required",
         412 => "Precondition Failed",
+        413 => "Content Too Large",
         416 => "Range Not Satisfiable",
         431 => "Request Header Fields Too Large",
         503 => "Service Unavailable",

@@ -8,7 +8,10 @@ use crate::wire::pxe::Uuid;
 
 /// A MAC address: `52:54:00:12:34:56`, `52-54-…`, `5254.0012.3456` (Cisco), `5254-0012-3456` (Huawei), `525400-123456`
 /// (HP), `525400123456`, and single digits as Solaris writes them.
-pub(super) fn mac(text: &str) -> Result<MacAddr, String> {
+///
+/// # Errors
+/// When it is none, or no machine's.
+pub fn mac(text: &str) -> Result<MacAddr, String> {
     let wrong = || {
         let hint = if text.contains('.') && text.contains(['E', 'e', '+']) && text.contains('+') {
             " (the spreadsheet took it for a number: format the column as text)"

@@ -2,13 +2,14 @@
 
 mod assignment;
 pub mod key;
-mod keys;
+pub mod keys;
 pub mod list;
 pub mod naming;
 pub mod policy;
 pub mod progress;
 pub mod record;
 mod registry;
+pub mod report;
 pub mod table;
 
 pub use assignment::{Assignment, Boot, ImageId};

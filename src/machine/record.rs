@@ -11,8 +11,8 @@ use std::fmt;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use super::Key;
 use super::progress::{MAX_REASON, Phase, Progress};
+use super::{Key, keys};
 use crate::wire::MacAddr;
 
 /// The latest time that can be written with four digits for the year: 9999-12-31T23:59:59Z.
@@ -68,7 +68,7 @@ impl Record {
         );
         if let Some(reason) = reason {
             line.push_str(" because ");
-            line.extend(reason.chars().map(|c| if c.is_control() { ' ' } else { c }));
+            line.push_str(&clean(reason));
         }
         line
     }
@@ -79,7 +79,7 @@ impl Record {
         }
         let text = std::str::from_utf8(line).map_err(|_| "not text")?;
         let (facts, reason) = match text.split_once(" because ") {
-            Some((facts, reason)) => (facts, Some(reason.to_owned())),
+            Some((facts, reason)) => (facts, Some(clean(reason)).filter(|reason| !reason.is_empty())),
             None => (text, None),
         };
         let mut words = facts.split_ascii_whitespace().peekable();
@@ -99,7 +99,10 @@ impl Record {
         if word("no name")? != "name" {
             return Err("no name");
         }
-        let name = Some(word("no name")?).filter(|name| *name != "-").map(str::to_owned);
+        let name = match word("no name")? {
+            "-" => None,
+            name => Some(keys::host_name(name.to_owned()).map_err(|_| "no such name")?),
+        };
         if word("no key")? != "key" {
             return Err("no key");
         }
@@ -145,6 +148,12 @@ pub fn parse_lines(bytes: &[u8]) -> (Vec<Record>, usize, Vec<BadLine>) {
     let mut latest: Vec<_> = records.into_iter().rev().filter(|record| seen.insert(record.mac)).collect();
     latest.reverse();
     (latest, count, bad)
+}
+
+/// A reason that stays on its line.
+fn clean(reason: &str) -> String {
+    let reason: String = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    reason.trim().to_owned()
 }
 
 /// `2026-11-22T12:00:00Z` (RFC 3339).

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::{Assignment, Boot, ImageId, Key, Listed, Phase, Policy, Progress, Record};
+use super::{Assignment, Boot, ImageId, Key, Listed, NamePattern, Phase, Policy, Progress, Record};
 use crate::wire::MacAddr;
 use crate::wire::pxe::Uuid;
 
@@ -69,6 +69,17 @@ impl Machine {
             pick: None,
             seen_millis: now_millis,
         }
+    }
+
+    /// A machine of a list that was not seen yet, to try its kickstart on. What is not known is made up: its address is one
+    /// that nobody has (RFC 5737).
+    pub fn example(row: Arc<Listed>, names: Option<&NamePattern>) -> Self {
+        let mac = row.mac.unwrap_or(MacAddr([2, 0, 0, 0, 0, 1]));
+        let mut machine = Self::new(mac, "0".repeat(32), 0);
+        machine.ip = Some(row.ip.unwrap_or(Ipv4Addr::new(192, 0, 2, 1)));
+        machine.name = row.name.clone().or_else(|| names.map(|pattern| pattern.name(1)));
+        machine.listed = Some(row);
+        machine
     }
 
     /// Notes how far it is, and what follows from that.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 const LOCK_FILE: &str = "lock";
 const LEASE_FILE: &str = "leases";
-const NEW_LEASE_FILE: &str = "leases.new";
+const MACHINE_FILE: &str = "machines";
 /// The largest lease file that is read back, in bytes: a million lines.
 const LARGEST: u64 = 256 << 20;
 
@@ -128,9 +128,21 @@ impl StateDir {
     /// # Errors
     /// When the disk does not take part.
     pub fn lease_file(&self) -> Result<LeaseFile, StateError> {
-        let path = self.path.join(LEASE_FILE);
+        self.line_file(LEASE_FILE)
+    }
+
+    /// Opens the file of machines, as [`StateDir::lease_file`] does with that of leases.
+    ///
+    /// # Errors
+    /// When the disk does not take part.
+    pub fn machine_file(&self) -> Result<LeaseFile, StateError> {
+        self.line_file(MACHINE_FILE)
+    }
+
+    fn line_file(&self, name: &'static str) -> Result<LeaseFile, StateError> {
+        let path = self.path.join(name);
         let file = private_file().open(&path).map_err(failed("open", &path))?;
-        let mut leases = LeaseFile { folder: self.path.clone(), file, len: 0 };
+        let mut leases = LeaseFile { folder: self.path.clone(), name, file, len: 0 };
         leases.trim_to_whole_lines().map_err(failed("read", &path))?;
         sync_folder(&self.path).map_err(failed("sync", &self.path))?;
         Ok(leases)
@@ -178,6 +190,7 @@ fn boot_id() -> io::Result<String> {
 #[derive(Debug)]
 pub struct LeaseFile {
     folder: PathBuf,
+    name: &'static str,
     file: File,
     /// Length of the whole lines, in bytes.
     len: u64,
@@ -216,7 +229,7 @@ impl LeaseFile {
     /// # Errors
     /// As [`LeaseFile::append`]; the old lines stay.
     pub fn compact<'a>(&mut self, lines: impl IntoIterator<Item = &'a str>) -> io::Result<()> {
-        let new_path = self.folder.join(NEW_LEASE_FILE);
+        let new_path = self.folder.join(format!("{}.new", self.name));
         let mut file = private_file().truncate(true).open(&new_path)?;
         let mut buffered = io::BufWriter::new(&mut file);
         let mut len = 0u64;
@@ -228,9 +241,9 @@ impl LeaseFile {
         buffered.flush()?;
         drop(buffered);
         file.sync_all()?;
-        fs::rename(&new_path, self.folder.join(LEASE_FILE))?;
-        // From here on the new file is the lease file, whatever the directory's sync says.
-        *self = Self { folder: self.folder.clone(), file, len };
+        fs::rename(&new_path, self.folder.join(self.name))?;
+        // From here on the new file is the one that counts, whatever the directory's sync says.
+        *self = Self { folder: self.folder.clone(), name: self.name, file, len };
         sync_folder(&self.folder)
     }
 

@@ -116,7 +116,7 @@ fn quote(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::boot::plan::Asker;
-    use crate::boot::plan::tests::{plan_for, site, site_of_two};
+    use crate::boot::plan::tests::{kickstarts, plan_for, site, site_of_two};
     use crate::machine::{Assignment, Boot, ImageId};
     use crate::wire::MacAddr;
     use std::net::Ipv4Addr;
@@ -158,8 +158,17 @@ mod tests {
     fn a_refused_kernel_of_another_image_leads_to_its_own_loader() {
         let (loader, assignment) = (ImageId::new("el7"), Assignment::default());
         let mac = MacAddr([0x52, 0x54, 0, 0, 0, 1]);
-        let asker = Asker { mac, token: "abc", assignment: &assignment, loader: Some(&loader), pick: None };
-        let menu = render(&site_of_two().plan(Some(asker)), &reach(Protocol::Tftp, 80));
+        let site = site_of_two();
+        let kickstarts = kickstarts(&site, false);
+        let asker = Asker {
+            mac,
+            token: "abc",
+            kickstarts: &kickstarts,
+            assignment: &assignment,
+            loader: Some(&loader),
+            pick: None,
+        };
+        let menu = render(&site.plan(Some(asker)), &reach(Protocol::Tftp, 80));
         // EL7's GRUB is the one that runs: its commands, for the kernel of EL9 too.
         assert!(
             menu.contains("  if linuxefi '(tftp,192.168.100.1)/t/el9/images/pxeboot/vmlinuz' "),

@@ -1,33 +1,64 @@
 //! The answer files: `ks/<token>/ks.cfg`, and `ks/<token>/<image>/ks.cfg` where there are several images. cloud-init
 //! takes a directory of them, and asks for `user-data` and others in it.
 
-use std::sync::Arc;
+use std::sync::{Mutex, PoisonError};
 
 use super::Tree;
+use crate::answer::{self, Circumstances};
 use crate::boot::Site;
+use crate::boot::site::KickstartFacts;
 use crate::content::{Protocol, Request};
-use crate::machine::{ImageId, Registry};
+use crate::machine::{ImageId, Machine, Registry};
 
-/// The kickstart for each image, with its installation source in it.
+/// The kickstarts, and what they must know of each image.
 pub(super) struct Answers {
-    of_images: Vec<(ImageId, Arc<[u8]>)>,
+    answers: answer::Answers,
+    of_images: Vec<(ImageId, Circumstances)>,
     is_only: bool,
 }
 
 impl Answers {
-    pub(super) fn new(site: &Site, trees: &[Tree]) -> Self {
-        let of_image = |(image, tree): (&crate::boot::site::Image, &Tree)| {
-            let packages = site.packages_url(image).unwrap_or_else(|| site.tree_url(&image.id));
-            let text = tree.kickstart.as_ref()?.render(&packages);
-            Some((image.id.clone(), text.into()))
-        };
-        let of_images = site.images.iter().zip(trees).filter_map(of_image).collect();
-        Self { of_images, is_only: site.only_image().is_some() }
+    pub(super) fn new(answers: answer::Answers, site: &Site, trees: &[Tree]) -> Self {
+        let of_images = site.images.iter().zip(trees);
+        let of_images =
+            of_images.filter_map(|(image, tree)| Some((image.id.clone(), tree.circumstances.clone()?)));
+        Self { answers, of_images: of_images.collect(), is_only: site.only_image().is_some() }
+    }
+
+    /// The images that a machine is installed with by a kickstart. `serials` tells that a machine may be known by its serial
+    /// number alone.
+    ///
+    /// # Errors
+    /// Why none can be made for it.
+    pub(super) fn known(
+        &self,
+        machine: &Machine,
+        serials: bool,
+    ) -> Result<Vec<(ImageId, KickstartFacts)>, String> {
+        let mut known = Vec::new();
+        for (id, at) in &self.of_images {
+            let own_source = if serials && machine.listed.is_none() && self.answers.differ() {
+                // Which kickstart it gets is known when it fetches it. Naming no source to the kernel suits all of them.
+                Some(true)
+            } else {
+                self.answers.own_source(machine, at).map_err(|error| error.to_string())?
+            };
+            known.extend(
+                own_source
+                    .map(|own_source| (id.clone(), KickstartFacts { own_source, needs_serial: serials })),
+            );
+        }
+        Ok(known)
     }
 
     /// The answer file called `ks/<rest>`, by HTTP only: a TFTP name is seen by every station of a hub, and no installer
-    /// asks so.
-    pub(super) fn find(&self, rest: &str, request: &Request<'_>, machines: &Registry) -> Option<Arc<[u8]>> {
+    /// asks so. Only for the machine itself: at the address that it was given.
+    pub(super) fn find(
+        &self,
+        rest: &str,
+        request: &Request<'_>,
+        machines: &Mutex<Registry>,
+    ) -> Option<Vec<u8>> {
         let (name, file) = rest.rsplit_once('/')?;
         let is_empty = match file {
             "ks.cfg" | "user-data" => false,
@@ -36,14 +67,35 @@ impl Answers {
             _ => return None,
         };
         let (token, image) = name.split_once('/').map_or((name, None), |(token, image)| (token, Some(image)));
-        if request.protocol != Protocol::Http || machines.by_token(token).is_none() {
-            return None;
-        }
         let is_asked = |id: &ImageId| match image {
             Some(image) => id.as_str() == image,
             None => self.is_only,
         };
-        let (_, text) = self.of_images.iter().find(|(id, _)| is_asked(id))?;
-        Some(if is_empty { Arc::default() } else { text.clone() })
+        let (_, at) = self.of_images.iter().find(|(id, _)| is_asked(id))?;
+        let lock = || machines.lock().unwrap_or_else(PoisonError::into_inner);
+        let machine = {
+            let mut machines = lock();
+            let mac = machines.by_token(token)?.mac;
+            if request.protocol != Protocol::Http || machines.by_mac(mac)?.ip != Some(request.peer) {
+                return None;
+            }
+            if let Some(serial) = request.serial.and_then(|serial| std::str::from_utf8(serial).ok()) {
+                machines.has_serial(mac, serial);
+            }
+            machines.by_mac(mac)?.clone()
+        };
+        if is_empty {
+            return Some(Vec::new());
+        }
+        // Not while others wait for the machines.
+        match self.answers.render(&machine, at) {
+            Ok(text) => text,
+            Err(error) => {
+                if let Some(machine) = lock().by_mac_mut(machine.mac) {
+                    machine.set_trouble(Some(error.to_string()));
+                }
+                None
+            }
+        }
     }
 }

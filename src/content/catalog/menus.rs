@@ -38,8 +38,16 @@ impl Catalog {
     }
 
     fn plan(&self, request: &Request<'_>) -> Plan {
-        let machine = self.identify(request);
-        self.site.plan(machine.as_ref().map(Asker::from))
+        let Some(mut machine) = self.identify(request) else { return self.site.plan(None) };
+        let serials = self.machines().policy().list.needs_serials();
+        let known = self.answers.known(&machine, serials);
+        let trouble = known.as_ref().err().cloned();
+        // One whose kickstart cannot be made waits, with the reason on its screen.
+        if let Some(known) = self.machines().by_mac_mut(machine.mac) {
+            known.set_trouble(trouble.clone());
+        }
+        machine.set_trouble(trouble);
+        self.site.plan(Some(Asker::new(&machine, &known.unwrap_or_default())))
     }
 
     /// What PXELINUX finds beside it. From 5.00 on the menus need libraries, which the package has or has not.

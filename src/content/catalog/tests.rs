@@ -1,9 +1,12 @@
 use super::*;
-use crate::answer::Kickstart;
+use crate::answer::Circumstances;
+use crate::answer::answers::Answer;
+use crate::answer::answers::tests::circumstances;
 use crate::boot::plan::tests::{site, site_of_two};
 use crate::content::Protocol;
 use crate::image::FileData;
 use crate::image::testing::Paths;
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
 const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 1]);
@@ -20,7 +23,7 @@ fn tree(paths: &[&str]) -> Tree {
         files: Arc::new(Paths::new(paths)),
         stage2: Some("images/install.img".into()),
         second_stages: BTreeMap::from([("grubx64.efi".to_owned(), "EFI/BOOT/grubx64.efi".to_owned())]),
-        kickstart: Some(Kickstart::parse(b"text\n".to_vec()).expect("a kickstart")),
+        circumstances: Some(circumstances()),
     }
 }
 
@@ -30,6 +33,11 @@ fn catalog_of(site: Site, trees: Vec<Tree>) -> Catalog {
     Catalog::new(Parts {
         site,
         trees,
+        answers: answer::Answers::new(
+            Answer::parse("ks.cfg", b"text\n".to_vec()).ok(),
+            HashMap::new(),
+            false,
+        ),
         bios: Some(files(&["pxelinux.0", "ldlinux.c32", "menu.c32", "libutil.c32"])),
         embedded: BTreeMap::from([("undionly.kpxe".to_owned(), files(&["undionly.kpxe"]))]),
         machines: Arc::new(Mutex::new(machines)),
@@ -72,7 +80,9 @@ fn catalog_of_two() -> Catalog {
         let texts: Vec<(&str, String)> =
             paths.iter().map(|path| (*path, format!("{image} {path}"))).collect();
         let texts: Vec<(&str, &str)> = texts.iter().map(|(path, text)| (*path, text.as_str())).collect();
-        Tree { files: Arc::new(Paths::with_texts(&texts)), ..tree(&[]) }
+        let circumstances =
+            Circumstances { tree: format!("http://192.168.100.1/t/el{image}"), ..circumstances() };
+        Tree { files: Arc::new(Paths::with_texts(&texts)), circumstances: Some(circumstances), ..tree(&[]) }
     };
     catalog_of(site_of_two(), vec![files("9"), files("7")])
 }
@@ -82,7 +92,7 @@ fn found(name: &str, peer: Ipv4Addr, protocol: Protocol) -> Option<(String, Role
 }
 
 fn found_in(catalog: &Catalog, name: &str, peer: Ipv4Addr, protocol: Protocol) -> Option<(String, Role)> {
-    match catalog.find(&Request { name: name.as_bytes(), peer, protocol }) {
+    match catalog.find(&Request { name: name.as_bytes(), peer, protocol, serial: None }) {
         Found::Content(content) => {
             let mut bytes = vec![0; content.len() as usize];
             content.read_at(&mut bytes, 0).expect("readable");
@@ -204,11 +214,12 @@ fn c09_the_second_stage_is_also_at_the_root() {
 }
 
 #[test]
-fn the_kickstart_is_for_who_knows_its_secret() {
+fn s12_the_kickstart_is_for_who_knows_its_secret_at_its_address() {
     let name = "ks/00000000000000000000000000000abc/ks.cfg";
     let expected = ("url --url=http://192.168.100.1/t/el9\ntext\n".to_owned(), Role::Answer);
     assert_eq!(found(name, MACHINE, Protocol::Http), Some(expected));
     assert_eq!(found(name, MACHINE, Protocol::Tftp), None);
+    assert_eq!(found(name, STRANGER, Protocol::Http), None);
     for name in ["ks", "ks/ks.cfg", "ks/abc/ks.cfg", "ks/00000000000000000000000000000abc", "ks.cfg"] {
         assert_eq!(found(name, MACHINE, Protocol::Http), None, "{name}");
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::answer::Kickstart;
+use crate::answer::Circumstances;
 use crate::boot::Site;
 use crate::content::{Body, Content, Found, Role};
 use crate::image::{Entry, FileData, FileTree, Node};
@@ -20,8 +20,8 @@ pub struct Tree {
     /// Programs that a first program loads, by base name, as paths on the image: some ask for them at the root whatever
     /// directory they came from (shim 15.5 and later when only option 67 was set).
     pub second_stages: BTreeMap<String, String>,
-    /// The kickstart of who installs it.
-    pub kickstart: Option<Kickstart>,
+    /// What kickstarts for it must know; nothing where it is not installed by one.
+    pub circumstances: Option<Circumstances>,
 }
 
 /// A tree with what the menus name in it.

@@ -183,8 +183,13 @@ impl Connection {
     }
 
     fn begin(&mut self, desk: &Desk<'_>, request: Request) {
-        let found = self.find(desk, &request);
-        let answer = respond::respond(&request, found, clock::unix_seconds());
+        let answer = if request.report_len.is_some() {
+            let is_taken = desk.observer.reported(self.peer, &request.target.name, &request.report);
+            respond::to_report(&request, is_taken, clock::unix_seconds())
+        } else {
+            let found = self.find(desk, &request);
+            respond::respond(&request, found, clock::unix_seconds())
+        };
         let name = &request.target.name;
         if answer.status == 416 {
             let agent = String::from_utf8_lossy(request.agent.as_deref().unwrap_or_default()).into_owned();
@@ -202,7 +207,8 @@ impl Connection {
 
     fn find(&self, desk: &Desk<'_>, request: &Request) -> Found {
         let find = |name: &[u8]| {
-            desk.library.find(&content::Request { name, peer: self.peer, protocol: Protocol::Http })
+            let serial = request.serial.as_deref();
+            desk.library.find(&content::Request { name, peer: self.peer, protocol: Protocol::Http, serial })
         };
         let mut others = request.target.others.iter().map(|other| find(other));
         match find(&request.target.name) {

@@ -28,6 +28,7 @@ checks! {
     el_torito
     fat
     frame
+    hooks
     http
     http_session
     iso
@@ -35,6 +36,8 @@ checks! {
     kickstart_check
     ladder
     lease
+    machine_file
+    machine_list
     menu_entries
     menu_grub
     menu_isolinux
@@ -43,6 +46,7 @@ checks! {
     profile
     repository
     rpm
+    template
     tftp
     tftp_session
     treeinfo
