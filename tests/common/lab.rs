@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use super::wire::TAP;
 pub const MARKER: &str = "LAB=image-configuration";
 
 /// From power-on to the end of the install. Half a minute is usual; a busy machine with two cores takes minutes.
-pub const BOOT_DEADLINE: Duration = Duration::from_secs(300);
+pub const BOOT_DEADLINE: Duration = Duration::from_secs(600);
 
 /// How the installer on an image begins every line that it writes to the serial console.
 const PREFIX: &str = "pxego-lab: ";
@@ -42,12 +43,21 @@ pub fn image(layout: &str) -> PathBuf {
     PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
 }
 
-/// QEMU without KVM takes a whole core: one machine at a time on this computer, whichever test wants it. Held while the
-/// file is open.
+/// QEMU without KVM takes a whole core: as many machines at a time on this computer as it has cores, whichever test wants
+/// them. Held while the file is open.
 pub fn power() -> File {
-    let socket = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("power.lock")).unwrap();
-    socket.lock().unwrap();
-    socket
+    let count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let socket = |number: usize| {
+        let name = format!("power-{number}.lock");
+        File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)).unwrap()
+    };
+    if let Some(free) = (0..count).map(socket).find(|socket| socket.try_lock().is_ok()) {
+        return free;
+    }
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let next = socket(NEXT.fetch_add(1, Ordering::Relaxed) % count);
+    next.lock().unwrap();
+    next
 }
 
 /// What is in a machine before a loader comes.
