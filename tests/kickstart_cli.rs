@@ -241,3 +241,32 @@ fn a_kickstart_with_errors_stops_the_start_unless_it_is_forced() {
     assert!(events.iter().any(is_told), "{events:#?}");
     fs::remove_dir_all(scratch).unwrap();
 }
+
+#[test]
+fn what_one_machine_would_get_is_shown() {
+    let scratch = scratch("kickstart_cli_for");
+    let image = image("el9");
+    let image = image.to_str().unwrap();
+    let (list, template) = (scratch.join("list.csv"), scratch.join("ks.cfg.j2"));
+    fs::write(&list, "mac;name;disk\n52-54-00-00-00-01;node01;sda\n525400000002;node02;nvme0n1\n").unwrap();
+    fs::write(&template, "network --hostname={{ name }}\nignoredisk --only-use={{ disk }}\n").unwrap();
+    let shown = |mac, more: &[&str]| {
+        let (list, template) = (list.to_str().unwrap(), template.to_str().unwrap());
+        let given = ["ks", "--for", mac, "--iso", image, "--ks", template, "--machines", list];
+        pxego(&[&given, more].concat())
+    };
+    let output = shown("52:54:00:00:00:02", &["--no-hooks", "--address", "10.9.8.1/24"]);
+    let expected =
+        "url --url=http://10.9.8.1/t/el9\nnetwork --hostname=node02\nignoredisk --only-use=nvme0n1\n";
+    assert_eq!((output.status.code(), &*out(&output)), (Some(0), expected), "{}", err(&output));
+    let with_hooks = out(&shown("52:54:00:00:00:01", &[]));
+    assert!(with_hooks.contains("--hostname=node01\n") && with_hooks.contains("/hook/0000"), "{with_hooks}");
+    // One that is not listed has no disk.
+    let output = shown("52:54:00:00:00:03", &[]);
+    assert_eq!((output.status.code(), out(&output)), (Some(3), String::new()));
+    assert!(err(&output).contains("52:54:00:00:00:03 gets no kickstart"), "{}", err(&output));
+    for arguments in [vec!["ks", "--for", "x", "--iso", image], vec!["ks", "--iso", image, "--no-hooks"]] {
+        assert_eq!(pxego(&arguments).status.code(), Some(2), "{arguments:?}");
+    }
+    fs::remove_dir_all(scratch).unwrap();
+}

@@ -28,6 +28,7 @@ use crate::machine::{ImageId, Machine, Policy, Registry};
 use crate::media::embedded::{self, Embedded};
 use crate::media::{AnswerKind, BiosLoader, Loaders, UefiKind};
 use crate::net::clock;
+use crate::wire::MacAddr;
 
 /// Images that machines can be booted from, and the kickstart for them.
 pub(super) struct Prepared {
@@ -160,6 +161,24 @@ impl Prepared {
                 self.answers.add_written(image.id.to_string(), kickstart);
             }
         }
+    }
+
+    /// The kickstart that a machine would get from the first image that is installed by one, or from that it is bound to.
+    ///
+    /// # Errors
+    /// When it would get none.
+    pub(super) fn kickstart_of(&self, mac: MacAddr, site: &Site) -> Result<Vec<u8>, Refusal> {
+        let machine = match self.policy.listed(mac, None, None) {
+            Some(row) => Machine::example(row, self.policy.names.as_ref()),
+            None => Machine::unlisted(mac, self.policy.names.as_ref()),
+        };
+        let bound = machine.listed.as_ref().and_then(|row| row.image.clone());
+        let is_its = |prepare: &&Prepare| bound.as_ref().is_none_or(|id| prepare.image.id.as_str() == id);
+        let at = self.images.iter().filter(is_its).find_map(|prepare| prepare.circumstances(site));
+        let nothing =
+            || Refusal::new(format!("{mac} gets no kickstart: give one with --ks, --wipe or --profile"));
+        let text = self.answers.render(&machine, &at.ok_or_else(nothing)?);
+        text.map_err(|error| Refusal::new(format!("{mac} gets no kickstart: {error}")))?.ok_or_else(nothing)
     }
 
     /// Fills in every template for every machine of the list, before anything is served.

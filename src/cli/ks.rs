@@ -10,10 +10,12 @@ use super::words::path;
 pub(super) const HEAD: &str = "\
 Usage: pxego ks (--iso FILE | --release NAME) [OPTION ...]
        pxego ks --check FILE [--iso FILE] [--release NAME] [--json]
+       pxego ks --for MAC --iso FILE [--ks FILE] [--machines FILE] [OPTION ...]
 
-Prints a kickstart for a release, to be used with --ks or anywhere else; or
+Prints a kickstart for a release, to be used with --ks or anywhere else;
 checks one: what stops the installer, what it will ask, what the image does
-not have. Without --wipe nothing on any disk is touched: the installer asks.
+not have; or prints what one machine would get from the server. Without --wipe
+nothing on any disk is touched: the installer asks.
 
 ";
 
@@ -39,6 +41,30 @@ pub struct KsOptions {
     /// check this kickstart instead of writing one
     #[argh(option, arg_name = "file", from_str_fn(path))]
     pub check: Option<PathBuf>,
+
+    /// print what the machine with this MAC address would get
+    #[argh(option, long = "for", arg_name = "mac")]
+    pub machine: Option<String>,
+
+    /// with --for: the kickstart or template that the server is given
+    #[argh(option, arg_name = "file", from_str_fn(path))]
+    pub ks: Option<PathBuf>,
+
+    /// with --for: the list of machines that the server is given
+    #[argh(option, arg_name = "file", from_str_fn(path))]
+    pub machines: Option<PathBuf>,
+
+    /// with --for: the pattern of names that the server is given
+    #[argh(option, arg_name = "pattern")]
+    pub name: Option<String>,
+
+    /// with --for: the address that the server has; default: 192.168.100.1/24
+    #[argh(option, arg_name = "cidr")]
+    pub address: Option<String>,
+
+    /// with --for: without what reports how far the install is
+    #[argh(switch)]
+    pub no_hooks: bool,
 
     /// with --check: the findings as one JSON object
     #[argh(switch)]

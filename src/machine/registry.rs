@@ -82,6 +82,14 @@ impl Machine {
         machine
     }
 
+    /// A machine that is not in the user's list, to fill in templates for before there is one.
+    pub fn unlisted(mac: MacAddr, names: Option<&NamePattern>) -> Self {
+        let mut machine = Self::new(mac, "0".repeat(32), 0);
+        machine.ip = Some(Ipv4Addr::new(192, 0, 2, 1));
+        machine.name = names.map(|pattern| pattern.name(1));
+        machine
+    }
+
     /// Notes how far it is, and what follows from that.
     pub fn change(&mut self, change: impl FnOnce(&mut Progress) -> bool) -> bool {
         let is_news = change(&mut self.progress);

@@ -1,6 +1,7 @@
 //! `pxego ks`: a kickstart written to standard output, or one checked.
 
 mod flags;
+mod for_machine;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -29,6 +30,12 @@ pub(super) use flags::of_file;
 /// # Errors
 /// When what was typed cannot be done, with the cause and what to type.
 pub(super) fn run(options: &KsOptions) -> Result<ExitCode, Refusal> {
+    if let Some(mac) = &options.machine {
+        return for_machine::print(mac, options);
+    }
+    if let Some(option) = for_machine::misplaced(options) {
+        return Err(Refusal::wrong_use(format!("{option} goes with --for MAC")));
+    }
     let image = options.iso.as_deref().map(images::one).transpose()?;
     let release = release(options, image.as_ref().map(|image| &image.media))?;
     match &options.check {
