@@ -56,8 +56,8 @@ pub(super) fn judge(
     }
     if config.force {
         return Ok(Some(format!(
-            "{shown} has {errors} errors at which the installer of {} stops; served because of --force. See them with \
-             \"{more}\"",
+            "{shown} has {} at which the installer of {} stops; served because of --force. See with \"{more}\"",
+            if errors == 1 { "an error".to_owned() } else { format!("{errors} errors") },
             media.name
         )));
     }

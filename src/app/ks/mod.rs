@@ -121,11 +121,14 @@ pub(super) fn for_people(path: &str, report: &Report, guessed: bool) -> String {
         text += &format!("{}\n", escape_whole(&format!("{path}: {summary}")));
     }
     let counts = [
-        (Severity::Error, "errors"),
-        (Severity::Deprecated, "deprecated"),
-        (Severity::Advice, "pieces of advice"),
+        (Severity::Error, ["error", "errors"]),
+        (Severity::Deprecated, ["deprecated", "deprecated"]),
+        (Severity::Advice, ["piece of advice", "pieces of advice"]),
     ]
-    .map(|(severity, name)| format!("{} {name}", report.count(severity)));
+    .map(|(severity, [one, many])| match report.count(severity) {
+        1 => format!("1 {one}"),
+        count => format!("{count} {many}"),
+    });
     let guess = if guessed { " (the release that it fits best; --release names another)" } else { "" };
     text += &format!(
         "{}\n",
