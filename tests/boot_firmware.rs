@@ -107,8 +107,11 @@ fn p46_p47_uefi_that_ignores_the_first_shape() {
     assert_eq!(of(&events, "adapting")[0]["ignored"], "direct");
     assert_eq!(of(&events, "adapted")[0]["shape"], "plain");
     assert_eq!(fetched(&events, "loader")[0], "tftp EFI/BOOT/BOOTX64.EFI");
-    let remembered = fs::read_to_string(trial.scratch.join("state/shapes")).unwrap();
-    assert!(remembered.contains(&format!("{MAC} full plain\n")), "{remembered}");
+    // Another thread writes it.
+    let shapes = trial.scratch.join("state/shapes");
+    netns::wait_until("the shape in the file", || {
+        fs::read_to_string(&shapes).is_ok_and(|text| text.contains(&format!("{MAC} full plain\n")))
+    });
 
     let before = events.len();
     trial.power_cycle(Firmware::Uefi);
