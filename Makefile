@@ -19,8 +19,8 @@ build:
 demo: setup-demo build
 	demo/run.sh $(BINARY)
 
+# A test builds the release binary itself.
 test: setup-test lint
-	cargo build --release
 	cargo test --lib --bins --tests
 
 lint:
