@@ -29,10 +29,11 @@ impl Served {
 
     /// The events that the script noted since this was last asked.
     fn log(&self) -> Vec<String> {
-        let path = self.path("log");
-        let log = fs::read_to_string(&path).unwrap_or_default();
-        let _ = fs::remove_file(path);
-        log.lines().map(str::to_owned).collect()
+        let log = fs::read_to_string(self.path("log")).unwrap_or_default();
+        // The last line may be half written.
+        let whole = log.rfind('\n').map_or(0, |end| end + 1);
+        let start = self.log_read.replace(whole);
+        log[start..whole].lines().map(str::to_owned).collect()
     }
 
     /// The address that busybox's client gets.

@@ -13,6 +13,7 @@ mod dhcp;
 mod http;
 mod tftp;
 
+use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -33,6 +34,8 @@ struct Served {
     bench: Bench,
     pxego: Option<Pxego>,
     folder: PathBuf,
+    /// Bytes of the clients' log that were read.
+    log_read: Cell<usize>,
 }
 
 impl Served {
@@ -45,7 +48,7 @@ impl Served {
             .arg(&image)
             .args(["-extract", "/"])
             .arg(folder.join("tree")));
-        let mut served = Self { bench: Bench::new(), pxego: None, folder };
+        let mut served = Self { bench: Bench::new(), pxego: None, folder, log_read: Cell::new(0) };
         served.switch_on(&[]);
         served
     }
