@@ -164,14 +164,14 @@ fn sections(text: &str) -> Vec<(String, String)> {
 fn run(shell: &str, place: &Path, tools: &Path, script: &str) -> Output {
     let tmp = place.join("tmp");
     std::fs::create_dir_all(&tmp).unwrap();
-    let file = place.join("script");
-    std::fs::write(&file, script).unwrap();
+    std::fs::write(place.join("script"), script).unwrap();
     let mut command = Command::new("unshare");
+    // The places are told apart from /tmp, which they may be in.
     let inside = format!(
-        "mount --bind {} /tmp && PATH={} exec {shell} {}",
-        tmp.display(),
+        "mount --bind {} /mnt && mount --bind {} /opt && mount --bind {} /tmp && PATH=/mnt exec {shell} /opt/script",
         tools.display(),
-        file.display()
+        place.display(),
+        tmp.display(),
     );
     command.args(["--mount", "bash", "-c", &inside]);
     // Until it and all it leaves behind have closed them: what the installer waits for.
