@@ -21,6 +21,7 @@ pub use ks::KsOptions;
 const HELP_HEAD: &str = "\
 Usage: pxego --iface NAME --iso FILE [--ks FILE] [OPTION ...]
        pxego inspect IMAGE ...
+       pxego ks [--iso FILE | --check FILE | --for MAC] [OPTION ...]
 
 Network-boot server in one file: installs machines from an unmodified
 install image. Plug the machines and this computer into one switch, or one
@@ -253,7 +254,7 @@ fn explain(command: &str, complaint: &str, words: &[&str]) -> String {
     let complaint = complaint.split("\n\n").next().unwrap_or(complaint).trim();
     let hint = match words.first() {
         Some(word) if command == "pxego" && !word.starts_with('-') && *word != "help" => {
-            "Every option begins with --.\n"
+            "The commands are inspect and ks; every option begins with --.\n"
         }
         _ => "",
     };
