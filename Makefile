@@ -21,7 +21,7 @@ demo: setup-demo build
 
 # A test builds the release binary itself.
 test: setup-test lint
-	cargo test --lib --bins --tests
+	cargo test --no-fail-fast --lib --bins --tests
 
 lint:
 	cargo fmt --check

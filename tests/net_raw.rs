@@ -129,6 +129,8 @@ fn l02_nothing_foreign_is_queued_before_the_filter() {
                 sent.store(true, Ordering::Relaxed);
             }
         });
+        // Also when this fails: the scope waits for the flood.
+        let _end = SetWhenDropped(&done);
         wait_until("the flood has begun", || sent.load(Ordering::Relaxed));
         for _ in 0..200 {
             let raw = bench.server.run(|| RawSocket::open(&interface("eth0")).unwrap());
@@ -137,8 +139,15 @@ fn l02_nothing_foreign_is_queued_before_the_filter() {
                 assert!(!matches!(received, Received::Frame(_)), "{received:?}");
             }
         }
-        done.store(true, Ordering::Relaxed);
     });
+}
+
+struct SetWhenDropped<'a>(&'a AtomicBool);
+
+impl Drop for SetWhenDropped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 #[test]
@@ -386,7 +395,7 @@ fn setting_stop_ends_the_wait() {
     let raw = open(&bench);
     let stop = Stop::new().unwrap();
     std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| raw.recv(&mut [0; 2048], Duration::from_secs(600), &stop).unwrap());
+        let waiting = scope.spawn(|| raw.recv(&mut [0; 2048], DEADLINE, &stop).unwrap());
         stop.set();
         assert_eq!(waiting.join().unwrap(), Received::Nothing);
     });

@@ -55,6 +55,16 @@ impl Netns {
         Door(File::open(format!("/run/netns/{}", self.name)).unwrap())
     }
 
+    /// Keeps the kernel from speaking IPv6 on its own here: seconds after a cable comes up it asks for routers,
+    /// which is a frame the server listens to (RFC 4861 §6.3.7).
+    pub fn hush(&self) {
+        self.run(|| {
+            for which in ["all", "default"] {
+                std::fs::write(format!("/proc/sys/net/ipv6/conf/{which}/disable_ipv6"), "1").unwrap();
+            }
+        });
+    }
+
     /// Runs `work` on a thread that is inside.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         std::thread::scope(|scope| {
@@ -110,6 +120,9 @@ impl Bench {
 
     /// Makes the cable, anew after `eth0` was deleted.
     pub fn plug(&self) {
+        for netns in [&self.server, &self.client] {
+            netns.hush();
+        }
         self.server.ip(&format!("link add eth0 type veth peer name eth0 netns {}", self.client.name()));
         self.client.ip("link set eth0 up");
         self.server.ip("link set eth0 up");
