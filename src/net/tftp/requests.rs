@@ -5,7 +5,7 @@ use std::net::SocketAddrV4;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use super::flight::Flight;
+use super::flight::{Flight, GONE};
 use super::port::{Inlet, Port};
 use super::{REQUEST_LEN, Server, number_of};
 use crate::content::{Content, Found, Outcome, Protocol, Request, Role, Transfer};
@@ -92,8 +92,12 @@ impl<'a> Server<'a> {
         }
         match self.table.has_room(*peer.ip()) {
             Ok(()) => {}
-            // Whoever sent that request was never heard again: it came to nothing, like a probe.
-            Err(Some(number)) => self.end(number, Outcome::Probe),
+            Err(Some(number)) => {
+                let is_gone = self.table.get_mut(number).is_some_and(|flight| flight.is_doubtful());
+                // Else whoever sent that request was never heard again: it came to nothing, like a probe.
+                let outcome = if is_gone { Outcome::Aborted(GONE.to_owned()) } else { Outcome::Probe };
+                self.end(number, outcome);
+            }
             Err(None) => {
                 let text = "too many transfers at once; try again";
                 let outcome = Outcome::Failed(text.to_owned());
