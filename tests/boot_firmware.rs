@@ -97,6 +97,33 @@ fn a08_arm64() {
     trial.end();
 }
 
+/// iPXE as a newer distribution builds it, given to machines of `arch`: the firmware fetches it once, and it goes on by HTTP.
+fn newer_ipxe(firmware: Firmware, layout: &str, arch: &str, files: &[&str]) {
+    let given = format!("{arch}={}", lab::packaged(files).display());
+    let arguments = ["--loader", &given];
+    let mut setup = Setup::new(firmware, layout);
+    setup.arguments = &arguments;
+    let mut trial = setup.start(&format!("ipxe_{arch}"));
+    let events = trial.until_kernel();
+    check(&events);
+    assert_eq!(fetched(&events, "loader").len(), 1, "once: no loop: {events:#?}");
+    assert_eq!(fetched(&events, "menu"), ["http boot.ipxe"]);
+    assert_eq!(fetched(&events, "kernel"), ["http t/el9/images/pxeboot/vmlinuz"]);
+    assert_eq!(of(&events, "discovered").len(), 2, "the firmware, and iPXE");
+    trial.end();
+}
+
+#[test]
+fn c05_c10_arm64_by_a_newer_ipxe() {
+    let files = ["/usr/lib/ipxe/snponly-arm64.efi", "/usr/lib/ipxe/ipxe-arm64.efi"];
+    newer_ipxe(Firmware::Arm64, "el9-arm64", "arm64", &files);
+}
+
+#[test]
+fn c03_c10_uefi_by_a_newer_ipxe() {
+    newer_ipxe(Firmware::Uefi, "el9-bare", "x64", &["/usr/lib/ipxe/snponly.efi"]);
+}
+
 /// The ladder with OVMF: it repeats itself, gets the next shape, boots; at its next start it gets that shape at once.
 #[test]
 fn p46_p47_uefi_that_ignores_the_first_shape() {

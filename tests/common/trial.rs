@@ -40,6 +40,8 @@ pub struct Setup<'a> {
     pub answer: &'a str,
     /// A card before the one that the machine boots from, on the same wire.
     pub first_card: Option<&'a str>,
+    /// What else pxego is told on its command line.
+    pub arguments: &'a [&'a str],
 }
 
 impl Setup<'_> {
@@ -53,6 +55,7 @@ impl Setup<'_> {
             shapes: "",
             answer: "",
             first_card: None,
+            arguments: &[],
         }
     }
 
@@ -84,6 +87,7 @@ impl Setup<'_> {
         if self.other.is_some() {
             arguments.extend(["--address", "192.168.100.1/24"]);
         }
+        arguments.extend(self.arguments);
         let pxego = Pxego::start(&bench.server, &arguments);
         let mut cards = vec![(TAP, MAC)];
         if let Some(mac) = self.first_card {
