@@ -598,11 +598,7 @@ impl Profile {
             let line = 1 + text[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
             format!("line {line}: a letter is not UTF-8; save the file as UTF-8")
         })?;
-        toml::from_str(text).map_err(|error| {
-            let line = error.span().map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
-            let message = error.message().trim().replace('\n', "; ");
-            line.map_or_else(|| message.clone(), |line| format!("line {line}: {message}"))
-        })
+        super::document::read(text).map_err(|error| error.to_string())
     }
 }
 

@@ -19,6 +19,7 @@ use crate::event::What;
 use crate::machine::ImageId;
 use crate::media::embedded::{self, Role};
 use crate::media::{Loaders, UefiArch, UefiKind, UefiLoader};
+use crate::order;
 
 /// The first program for BIOS machines, as the catalogue names it.
 const PXELINUX: &str = "pxelinux.0";
@@ -48,7 +49,7 @@ impl Programs {
         let of_image = |image: &Image| first_programs(&image.loaders, &prefix(image));
         // The later wins, and of equal ones the first.
         images.reverse();
-        images.sort_by_key(|image| image.age);
+        order::by_key(&mut images, |image| image.age);
         let mut common = FirstPrograms {
             given: given.iter().map(|it| (it.arch, it.first.clone())).collect(),
             given_ipxe: given.iter().filter(|it| it.is_ipxe).map(|it| it.arch).collect(),

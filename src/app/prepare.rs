@@ -28,6 +28,7 @@ use crate::machine::{ImageId, Machine, Policy, Registry};
 use crate::media::embedded::{self, Embedded};
 use crate::media::{AnswerKind, BiosLoader, Loaders, UefiKind};
 use crate::net::clock;
+use crate::order;
 use crate::wire::MacAddr;
 
 /// Images that machines can be booted from, and the kickstart for them.
@@ -143,7 +144,7 @@ impl Prepared {
         if let Some(wish) = site.wish.default.as_ref().filter(|wish| site.entry_label(wish).is_none()) {
             let ids = site.images.iter().map(|image| image.id.to_string());
             let mut known: Vec<String> = ids.chain(site.labels()).collect();
-            known.sort();
+            order::by(&mut known, Ord::cmp);
             known.dedup();
             return Err(Refusal::wrong_use(format!(
                 "--default {wish}: nothing is called so. Take one of: {}",
@@ -235,7 +236,7 @@ impl Prepared {
             bios.extend(image.loaders.bios.map(|loader| (image.age, loader)));
         }
         // That of the latest image; of several equal ones the first.
-        bios.sort_by_key(|(age, _)| Reverse(*age));
+        order::by_key(&mut bios, |(age, _)| Reverse(*age));
         let bios: Vec<BiosLoader> = bios.into_iter().map(|(_, loader)| loader).collect();
         let bios = (!bios.is_empty()).then(|| unpack_bios(bios));
         let (pxelinux, given): (Vec<_>, Vec<_>) = self.given.into_iter().partition(Given::is_pxelinux);
