@@ -1,9 +1,11 @@
 //! Sorting that costs little in the binary.
 //!
-//! `slice::sort` is made anew for every type and order, 5 KB each time; here one function sorts numbers, and what is
-//! made anew only moves the items. For lists of some hundreds; long ones take the standard library's.
+//! `slice::sort` is made anew for every type and order, 5 KB each time, and so is `collect` into a map, which sorts too.
+//! Here one function sorts numbers, and what is made anew only moves the items. The longest lists take the standard
+//! library's.
 
 use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Sorts by `compare`; equal items stay in their order.
 pub(crate) fn by<T>(items: &mut [T], mut compare: impl FnMut(&T, &T) -> Ordering) {
@@ -28,6 +30,20 @@ pub(crate) fn by<T>(items: &mut [T], mut compare: impl FnMut(&T, &T) -> Ordering
 /// Sorts by what `key` says of each item; equal items stay in their order.
 pub(crate) fn by_key<T, K: Ord>(items: &mut [T], mut key: impl FnMut(&T) -> K) {
     by(items, |left, right| key(left).cmp(&key(right)));
+}
+
+/// A map of pairs; of several with one key the last.
+pub(crate) fn map<K: Ord, V>(pairs: impl Iterator<Item = (K, V)>) -> BTreeMap<K, V> {
+    let mut map = BTreeMap::new();
+    map.extend(pairs);
+    map
+}
+
+/// A set of keys.
+pub(crate) fn set<K: Ord>(keys: impl Iterator<Item = K>) -> BTreeSet<K> {
+    let mut set = BTreeSet::new();
+    set.extend(keys);
+    set
 }
 
 /// The places of the items, in their order.

@@ -86,35 +86,68 @@ impl<'v> Value<'v> {
         seed.deserialize(self).map_err(|error| error.or_at(self.line))
     }
 
-    fn text(self) -> Option<&'v str> {
+    fn text(self) -> Result<&'v str, Error> {
         match self.value {
-            DeValue::String(text) => Some(text),
-            _ => None,
+            DeValue::String(text) => Ok(text),
+            _ => Err(self.wanted("a text in quotes")),
         }
+    }
+
+    fn wanted(self, what: &str) -> Error {
+        Error { line: Some(self.line), message: format!("here stands {what}") }
     }
 }
 
+/// Every type says what it wants, and gets that or an error: guessing would be made anew for each of them too.
 impl<'de> de::Deserializer<'de> for Value<'_> {
     type Error = Error;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let result = match self.value {
-            DeValue::String(text) => visitor.visit_str(text),
+    fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Error> {
+        Err(self.wanted("nothing"))
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.text().and_then(|text| visitor.visit_str(text))
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.value {
             DeValue::Boolean(is_so) => visitor.visit_bool(*is_so),
-            DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
-                Ok(number) => visitor.visit_i64(number),
-                Err(_) => Err(de::Error::custom(format_args!("{} is too large", number.as_str()))),
-            },
-            // A profile has neither; as text they are refused for what they are.
-            DeValue::Float(number) => visitor.visit_str(number.as_str()),
-            DeValue::Datetime(time) => visitor.visit_string(time.to_string()),
-            DeValue::Array(items) => visitor.visit_seq(Items { items: items.iter(), lines: self.lines }),
-            DeValue::Table(table) => {
-                let entries: Vec<_> = table.iter().collect();
-                visitor.visit_map(Entries { entries: entries.into_iter(), value: None, lines: self.lines })
-            }
+            _ => Err(self.wanted("true or false, without quotes")),
+        }
+    }
+
+    fn deserialize_u16<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let number = match self.value {
+            DeValue::Integer(number) => u16::from_str_radix(number.as_str(), number.radix()).ok(),
+            _ => None,
         };
-        result.map_err(|error| error.or_at(self.line))
+        visitor.visit_u16(number.ok_or_else(|| self.wanted("a number from 0 to 65535, without quotes"))?)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.value {
+            DeValue::Array(items) => visitor.visit_seq(Items { items: items.iter(), lines: self.lines }),
+            _ => Err(self.wanted("a list in brackets")),
+        }
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        let entries: Vec<_> = match self.value {
+            DeValue::Table(table) => table.iter().collect(),
+            _ => return Err(self.wanted("a table")),
+        };
+        let entries = Entries { entries: entries.into_iter(), value: None, lines: self.lines };
+        visitor.visit_map(entries).map_err(|error| error.or_at(self.line))
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -135,13 +168,12 @@ impl<'de> de::Deserializer<'de> for Value<'_> {
         _variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        let word = self.text().ok_or_else(|| de::Error::custom("here stands one word, in quotes"));
-        word.and_then(|word| visitor.visit_enum(Choice(word))).map_err(|error: Error| error.or_at(self.line))
+        visitor.visit_enum(Choice(self.text()?))
     }
 
     serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map struct identifier ignored_any
+        i8 i16 i32 i64 i128 u8 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct map identifier
+        ignored_any
     }
 }
 

@@ -634,6 +634,15 @@ mod tests {
             ("append = \"a\\nb\"\n", 1, "U+000A"),
             ("lang = '--x'\n", 1, "begins with -"),
             ("a = [\n", 1, ""),
+            ("\n[firewall]\nenabled = 'yes'\n", 3, "true or false"),
+            ("lang = 5\n", 1, "a text in quotes"),
+            ("end = 5\n", 1, "a text in quotes"),
+            ("end = 'never'\n", 1, "`poweroff`"),
+            ("ntp = 'ntp.example.org'\n", 1, "a list in brackets"),
+            ("disk = 'sda'\n", 1, "a table"),
+            ("network = [{ vlan = '5' }]\n", 1, "a number"),
+            ("network = [{ mtu = 70000 }]\n", 1, "a number"),
+            ("\n[[user]]\nadmin = true\n", 2, "missing field `name`"),
         ] {
             let error = Profile::from_toml(text.as_bytes()).expect_err(text);
             assert!(error.starts_with(&format!("line {line}: ")) && error.contains(said), "{text}: {error}");

@@ -51,8 +51,8 @@ impl Programs {
         images.reverse();
         order::by_key(&mut images, |image| image.age);
         let mut common = FirstPrograms {
-            given: given.iter().map(|it| (it.arch, it.first.clone())).collect(),
-            given_ipxe: given.iter().filter(|it| it.is_ipxe).map(|it| it.arch).collect(),
+            given: order::map(given.iter().map(|it| (it.arch, it.first.clone()))),
+            given_ipxe: order::set(given.iter().filter(|it| it.is_ipxe).map(|it| it.arch)),
             built_in: built_in(),
             ..FirstPrograms::default()
         };
@@ -63,8 +63,8 @@ impl Programs {
                 overlay(&mut programs, &of_image(image));
                 (image.id.clone(), programs)
             });
-        let preparers = images.iter().flat_map(|image| preparers(&image.loaders, &prefix(image))).collect();
-        Self { of_images: of_images.collect(), common, preparers }
+        let preparers = order::map(images.iter().flat_map(|image| preparers(&image.loaders, &prefix(image))));
+        Self { of_images: order::map(of_images), common, preparers }
     }
 
     /// The image whose loader UEFI machines get that may choose.
@@ -106,10 +106,10 @@ fn first_programs(loaders: &Loaders, prefix: &str) -> FirstPrograms {
     let uefi = loaders.uefi.iter().filter(|loader| loader.kind == UefiKind::Grub2);
     let uefi = uefi.map(|loader| (uefi_arch(loader.arch), format!("{prefix}{}", loader.first())));
     let arches = |can: fn(&UefiLoader) -> bool| {
-        loaders.uefi.iter().filter(|loader| can(loader)).map(|loader| uefi_arch(loader.arch)).collect()
+        order::set(loaders.uefi.iter().filter(|loader| can(loader)).map(|loader| uefi_arch(loader.arch)))
     };
     FirstPrograms {
-        image: bios.chain(uefi).collect(),
+        image: order::map(bios.chain(uefi)),
         speaks_http: arches(|loader| loader.speaks_http),
         knows_proxy: arches(|loader| loader.knows_proxy),
         ..FirstPrograms::default()
@@ -128,7 +128,7 @@ fn preparers(loaders: &Loaders, prefix: &str) -> Vec<(String, Prepare)> {
 }
 
 fn built_in() -> BTreeMap<Arch, String> {
-    embedded::embedded().iter().map(|loader| (role_arch(loader.role), loader.name.to_owned())).collect()
+    order::map(embedded::embedded().iter().map(|loader| (role_arch(loader.role), loader.name.to_owned())))
 }
 
 fn uefi_arch(arch: UefiArch) -> Arch {

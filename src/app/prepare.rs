@@ -243,7 +243,7 @@ impl Prepared {
         let pxelinux = pxelinux.into_iter().next().map(|given| unpacked(given.files));
         let built_in = embedded::embedded().iter().map(|it| (it.name.to_owned(), unpack_embedded(it)));
         let given = given.into_iter().flat_map(|it| it.files).map(|(name, bytes)| {
-            let files = BTreeMap::from([(name.clone(), bytes)]);
+            let files = order::map([(name.clone(), bytes)].into_iter());
             (name, unpacked(files))
         });
         Catalog::new(Parts {
@@ -252,7 +252,7 @@ impl Prepared {
             answers: self.answers,
             bios: pxelinux.or(bios),
             // The user's come last: of two files of one name theirs is served.
-            embedded: built_in.chain(given).collect(),
+            embedded: order::map(built_in.chain(given)),
             machines,
             started: clock::unix_seconds(),
         })
@@ -411,6 +411,6 @@ fn unpack_bios(loaders: Vec<BiosLoader>) -> Unpack {
 fn unpack_embedded(loader: &'static Embedded) -> Unpack {
     Box::new(move || {
         let bytes = loader.unpack().map_err(|error| format!("{}: {error}", loader.name))?;
-        Ok(BTreeMap::from([(loader.name.to_owned(), bytes.into())]))
+        Ok(order::map([(loader.name.to_owned(), bytes.into())].into_iter()))
     })
 }

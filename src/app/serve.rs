@@ -388,7 +388,7 @@ fn dhcp_server(
 /// What another DHCP server has to tell machines where ours is off.
 fn advice(server: Ipv4Addr, programs: &crate::boot::select::FirstPrograms) -> String {
     let all = programs.built_in.iter().chain(&programs.image);
-    let files: std::collections::BTreeMap<_, _> = all.collect();
+    let files = order::map(all);
     let files: Vec<String> = files.iter().map(|(arch, name)| format!("{name} for {arch}")).collect();
     format!("tell your server: next-server {server}; boot file {}", files.join(", "))
 }

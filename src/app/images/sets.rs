@@ -38,9 +38,8 @@ pub(super) fn sets<T>(items: Vec<T>, disc: impl Fn(&T) -> Option<&Discinfo>) -> 
 /// The numbers of a disc; `None` when it is all there is.
 fn numbers(disc: Option<&Discinfo>) -> Option<BTreeSet<u32>> {
     let disc = disc.filter(|disc| !disc.stamp.is_empty())?;
-    let numbers: Option<BTreeSet<u32>> =
-        disc.discs.split(',').map(|number| number.trim().parse().ok()).collect();
-    numbers.filter(|numbers| !numbers.is_empty())
+    let numbers: Option<Vec<u32>> = disc.discs.split(',').map(|number| number.trim().parse().ok()).collect();
+    numbers.filter(|numbers| !numbers.is_empty()).map(|numbers| order::set(numbers.into_iter()))
 }
 
 /// Says where each image's packages come from: itself, another image of the same release, or `mirror`.
