@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::loops::Loops;
 use super::repeats::Repeats;
+use super::stuck::Stuck;
 use super::throttle::Throttle;
 use crate::boot::boot_file::{BootFile, NoBoot};
 use crate::boot::client::{Client, Firmware};
@@ -48,6 +49,8 @@ pub(super) struct Chronicle {
     strangers: Mutex<Throttle>,
     /// Who fetches iPXE again and again.
     loops: Mutex<Loops>,
+    /// Whose first program leads nowhere.
+    stuck: Mutex<Stuck>,
 }
 
 impl Chronicle {
@@ -63,6 +66,7 @@ impl Chronicle {
             repeats: Mutex::default(),
             strangers: Mutex::default(),
             loops: Mutex::default(),
+            stuck: Mutex::default(),
         }
     }
 
@@ -90,6 +94,11 @@ impl Chronicle {
     /// Whether a machine fetches iPXE again and again.
     pub(super) fn is_looping(&self, mac: MacAddr) -> bool {
         self.loops().is_looping(mac, Duration::from_millis(clock::unix_millis()))
+    }
+
+    /// Which machines are stuck in their first program.
+    pub(super) fn stuck(&self) -> MutexGuard<'_, Stuck> {
+        self.stuck.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn loops(&self) -> MutexGuard<'_, Loops> {
@@ -276,11 +285,18 @@ impl Chronicle {
                 loaded.push(mac);
             }
         }
+        let now = Duration::from_millis(clock::unix_millis());
         match (mac, step) {
-            (Some(mac), Step::Loader) if is_built_in(&name) => {
-                self.loops().fetched(mac, Duration::from_millis(clock::unix_millis()));
+            (Some(mac), Step::Loader) => {
+                self.stuck().fetched(mac, &name, now);
+                if is_built_in(&name) {
+                    self.loops().fetched(mac, now);
+                }
             }
-            (Some(mac), Step::Menu) => self.loops().moved_on(mac),
+            (Some(mac), Step::Menu) => {
+                self.stuck().moved_on(mac);
+                self.loops().moved_on(mac);
+            }
             _ => {}
         }
         self.send(mac, Some(transfer.peer), What::Fetched { step, name, bytes, protocol });

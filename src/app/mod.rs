@@ -24,6 +24,7 @@ mod repeats;
 mod scribe;
 mod serve;
 mod solicited;
+mod stuck;
 mod sweep;
 mod throttle;
 mod verify;
