@@ -192,16 +192,17 @@ impl<'d> Table<'d> {
         table.end()
     }
 
-    /// Several tables of one kind, each handed to `take`.
-    pub(super) fn tables(
+    /// Several tables of one kind.
+    pub(super) fn tables<T>(
         &mut self,
         key: &'static str,
-        take: &mut dyn FnMut(&mut Table<'d>) -> Result<(), Error>,
+        into: &mut Vec<T>,
+        take: fn(&mut Table<'_>) -> Result<T, Error>,
     ) -> Result<(), Error> {
         let Some(value) = self.take(key) else { return Ok(()) };
         for item in value.items()? {
             let mut table = item.table()?;
-            take(&mut table)?;
+            into.push(take(&mut table)?);
             table.end()?;
         }
         Ok(())

@@ -36,10 +36,10 @@ impl Profile {
         table.text("timezone", &mut self.timezone)?;
         table.list("ntp", &mut self.ntp)?;
         table.option("hostname", &mut self.hostname)?;
-        table.tables("network", &mut |table| Ok(self.network.push(Network::taken(table)?)))?;
+        table.tables("network", &mut self.network, Network::taken)?;
         table.text("root", &mut self.root)?;
         table.list("ssh-keys", &mut self.ssh_keys)?;
-        table.tables("user", &mut |table| Ok(self.users.push(User::taken(table)?)))?;
+        table.tables("user", &mut self.users, User::taken)?;
         table.text("selinux", &mut self.selinux)?;
         table.table("firewall", &mut |table| self.firewall.take(table))?;
         table.table("packages", &mut |table| self.packages.take(table))?;
@@ -48,11 +48,8 @@ impl Profile {
         table.option("append", &mut self.append)?;
         table.text("mode", &mut self.mode)?;
         table.text("end", &mut self.end)?;
-        table.tables("repo", &mut |table| {
-            let repo = Repo { name: table.required("name")?, url: table.required("url")? };
-            Ok(self.repos.push(repo))
-        })?;
-        table.tables("script", &mut |table| Ok(self.scripts.push(Script::taken(table)?)))
+        table.tables("repo", &mut self.repos, Repo::taken)?;
+        table.tables("script", &mut self.scripts, Script::taken)
     }
 }
 
@@ -123,6 +120,12 @@ impl Disk {
         self.home = table.flag("home")?.unwrap_or(self.home);
         self.swap = table.flag("swap")?;
         table.option("encrypt", &mut self.encrypt)
+    }
+}
+
+impl Repo {
+    fn taken(table: &mut Table<'_>) -> Result<Self, Error> {
+        Ok(Self { name: table.required("name")?, url: table.required("url")? })
     }
 }
 
