@@ -272,6 +272,12 @@ impl Registry {
         self.machines.get(&mac)
     }
 
+    /// What the machine with this card is called; the list knows that before it comes.
+    pub fn name_of(&self, mac: MacAddr, uuid: Option<Uuid>) -> Option<String> {
+        let given = self.by_mac(mac).and_then(|machine| machine.name.clone());
+        given.or_else(|| self.policy.listed(mac, uuid, None).and_then(|row| row.name.clone()))
+    }
+
     /// The machine that has the address `ip`.
     pub fn by_ip(&self, ip: Ipv4Addr) -> Option<&Machine> {
         self.machines.get(self.by_ip.get(&ip)?)
@@ -361,6 +367,18 @@ mod tests {
         assert_eq!(registry.by_mac(mac(1)).and_then(|machine| machine.ip), None);
         registry.bind(mac(2), Ipv4Addr::new(192, 168, 100, 101), 2);
         assert_eq!(registry.by_ip(ip), None);
+    }
+
+    #[test]
+    fn the_list_knows_a_name_before_its_machine_comes() {
+        let list =
+            crate::machine::MachineList::parse(b"mac,name\n02:00:00:00:00:01,node01\n").expect("a list");
+        let mut registry = registry().with(Policy { list, ..Policy::default() }, Vec::new());
+        let [first, second] = [1, 2].map(mac);
+        assert_eq!(registry.name_of(first, None).as_deref(), Some("node01"));
+        assert_eq!(registry.name_of(second, None), None);
+        registry.seen(second, 0).name = Some("other".into());
+        assert_eq!(registry.name_of(second, None).as_deref(), Some("other"));
     }
 
     #[test]

@@ -82,6 +82,11 @@ impl Chronicle {
         Arrived::Expected
     }
 
+    /// What a client's machine is called, in the list or by the order in which machines came.
+    pub(in crate::app) fn name_of(&self, client: &Client) -> Option<String> {
+        self.machines().name_of(client.mac, client.uuid)
+    }
+
     /// Whether a client is none of those that are served.
     pub(in crate::app) fn is_stranger(&self, client: &Client) -> bool {
         !self.machines().policy().only.contains(client.mac, client.uuid)
