@@ -39,7 +39,7 @@ fn main() {
     assert!(lines >= 200, "{lines} lines");
     let written = runs(|| drop(black_box(write(&profile, RELEASE, &Sources::default()))));
     let checked = runs(|| {
-        drop(black_box(check(text.as_bytes(), Against { release: RELEASE, repository: None })));
+        drop(black_box(check(text.as_bytes(), Against { release: RELEASE, repository: None, served: None })));
     });
     let row = Row {
         bench: "ks",

@@ -9,6 +9,7 @@ mod given;
 mod images;
 mod inspect;
 mod journal;
+mod judge;
 mod kickstarts;
 mod knocks;
 mod ks;
@@ -25,6 +26,7 @@ mod scribe;
 mod serve;
 mod solicited;
 mod sweep;
+mod templates;
 mod throttle;
 mod verify;
 

@@ -4,6 +4,7 @@
 
 use super::super::Release;
 use super::super::finding::{Finding, Severity};
+use super::restart::Restart;
 use super::walk::{Seen, Walk};
 
 /// What the installer asks for when no command of these is there: the commands, what it asks, an example.
@@ -30,6 +31,8 @@ pub(super) fn advise(walk: &Walk, release: Release) -> Vec<Finding> {
         secrets(seen, release, &mut advice);
     }
     wiping(walk, &mut advice);
+    advice
+        .extend(walk.restarts.iter().map(|(section, line, restart)| hides_the_end(section, *line, *restart)));
     advice
 }
 
@@ -64,7 +67,7 @@ fn secrets(seen: &Seen, release: Release, advice: &mut Vec<Finding>) {
             None => return,
         },
         "user" | "bootloader" => match seen.value("--password") {
-            Some(password) => (password, seen.column("--password")),
+            Some(password) => (password, seen.option_column("--password")),
             None => return,
         },
         _ => return,
@@ -116,6 +119,27 @@ fn secrets(seen: &Seen, release: Release, advice: &mut Vec<Finding>) {
             say("weak-hash", message, "write what mkpasswd -m sha512crypt prints");
         }
     }
+}
+
+/// A script that ends the installer before the last hook says how it went.
+fn hides_the_end(section: &str, line: usize, restart: Restart) -> Finding {
+    let Restart { column, command } = restart;
+    let (message, instead) = if section == "%post" {
+        (
+            format!(
+                "this ends the installer in {section}: the server never hears that it finished, and installs again"
+            ),
+            format!(
+                "leave it out here, and write {command} as a command of the kickstart, outside its sections"
+            ),
+        )
+    } else {
+        (
+            format!("this ends the installer in {section}: the server never hears what failed"),
+            "leave it out: the server says what failed, and the installer shows it".to_owned(),
+        )
+    };
+    Finding::at(Severity::Advice, line, column, "hides-the-end", message).instead(instead)
 }
 
 /// Disks erased whatever is on them, in whatever machine boots.

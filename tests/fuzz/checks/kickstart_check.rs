@@ -2,7 +2,7 @@
 //! gets the same.
 
 use pxego::answer::Release;
-use pxego::answer::check::{Against, check};
+use pxego::answer::check::{Against, Served, check};
 use pxego::answer::lexer::{lines, words};
 use pxego::answer::repository::Repository;
 
@@ -12,7 +12,12 @@ pub fn kickstart_check(data: &[u8]) {
     let release = Release::ALL[number % Release::ALL.len()];
     let mut repository = Repository::default();
     repository.packages.get_or_insert_default().names.extend(["bash", "httpd", "kernel-core"].map(Box::from));
-    let against = Against { release, repository: Some(&repository) };
+    let served = Served {
+        root: "http://192.168.100.1/".to_owned(),
+        tree: Some("http://192.168.100.1/t/el9".to_owned()),
+        repositories: vec!["AppStream".to_owned()],
+    };
+    let against = Against { release, repository: Some(&repository), served: Some(&served) };
     let report = check(text, against);
     assert_eq!(report, check(text, against));
     let decoded = String::from_utf8_lossy(text);
