@@ -59,7 +59,7 @@ fn main() {
         let tree = Tree::new(packing);
         let load = || {
             let repository = Repository::load(&tree, &[String::new()], true).expect("it is read");
-            assert_eq!(repository.packages.expect("packages").names.len(), 10_000);
+            assert_eq!(repository.packages.expect("packages").names().len(), 10_000);
         };
         load();
         let loaded: Vec<f64> = (0..RUNS)

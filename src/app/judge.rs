@@ -18,6 +18,9 @@ use crate::content::Protocol;
 /// Most findings that are told at the start; the command that is named shows all.
 const FINDINGS_TOLD: usize = 3;
 
+/// What is told first of many findings: what cannot be undone, what ends unseen, what goes elsewhere, what asks.
+const FIRST: [&str; 4] = ["wipes", "hides-the-end", "source", "asks"];
+
 /// Most kickstarts whose findings are counted singly.
 const FILES_TOLD: usize = 4;
 
@@ -168,7 +171,9 @@ impl Advice {
     fn add(&mut self, looked: &Looked<'_>) {
         let (Named { shown, more }, Looked { title, report, .. }) = (looked.named, looked);
         let findings = report.findings.iter().filter(|finding| finding.severity != Severity::Error);
-        for finding in findings.take(FINDINGS_TOLD.saturating_sub(self.findings.len())) {
+        let mut findings: Vec<_> = findings.collect();
+        findings.sort_by_key(|it| FIRST.iter().position(|code| *code == it.code).unwrap_or(FIRST.len()));
+        for finding in findings.into_iter().take(FINDINGS_TOLD.saturating_sub(self.findings.len())) {
             let colon = if finding.line > 0 { ":" } else { ": " };
             self.findings.push(format!("{shown}{colon}{finding}"));
         }
@@ -216,6 +221,11 @@ mod tests {
         assert_eq!(lines.len(), FINDINGS_TOLD + FILES_TOLD + 1, "{lines:#?}");
         assert_eq!(
             lines[0],
+            "a.cfg:5:1: advice: cdrom names a medium that a machine booted from the network does not have; leave it out: \
+             machines get a url line in its place"
+        );
+        assert_eq!(
+            lines[1],
             "a.cfg: advice: the installer will ask for the time zone; write timezone --utc Etc/UTC"
         );
         assert_eq!(

@@ -47,8 +47,8 @@ fn command(machine: &Machine, image: &Image, config: &Config) -> String {
     )
 }
 
-/// What an image's installer will make of kickstarts that were filled in from a file each: sentences about those that are
-/// served by force. The first one's advice stands for all of its file.
+/// What an image's installer will make of kickstarts that were filled in from a file each: a sentence where some are served by
+/// force. The first one's advice stands for all of its file.
 ///
 /// # Errors
 /// When the installer would stop at one.
@@ -58,17 +58,20 @@ pub(super) fn judge<'a>(
     image: &Image,
     config: &Config,
     advice: &mut Advice,
-) -> Result<Vec<String>, Refusal> {
-    let (mut forced, mut files) = (Vec::new(), Vec::new());
+) -> Result<Option<String>, Refusal> {
+    let (mut forced, mut files) = (None, Vec::new());
     let mut refused: Option<Refusal> = None;
     let mut others = Vec::new();
     for (machine, (file, kickstart)) in all {
-        let shown = format!("{file}, filled in for {}", title(machine));
+        let whose =
+            machine.listed.as_ref().map_or_else(|| "a machine in no list".to_owned(), |row| row.title());
+        let shown = format!("{file} ({whose})");
         let more = command(machine, image, config);
         let mut own = Advice::default();
         let into = if files.contains(&file) { &mut own } else { &mut *advice };
         match judge.judge(&kickstart, &Named { shown: &shown, more: &more }, image, config, into) {
-            Ok(told) => forced.extend(told),
+            Ok(Some(_)) if forced.is_some() => others.push(title(machine)),
+            Ok(told) => forced = forced.or(told),
             Err(_) if refused.is_some() => others.push(title(machine)),
             Err(refusal) => refused = Some(refusal),
         }
@@ -76,14 +79,13 @@ pub(super) fn judge<'a>(
             files.push(file);
         }
     }
-    match refused {
-        None => Ok(forced),
-        Some(refusal) if others.is_empty() => Err(refusal),
-        Some(refusal) => {
-            let more = others.len().saturating_sub(MAX_OTHERS);
-            others.truncate(MAX_OTHERS);
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            Err(Refusal::new(format!("{refusal}\n\nThe same goes for {}{more}", others.join(", "))))
-        }
+    if !others.is_empty() {
+        let more = others.len().saturating_sub(MAX_OTHERS);
+        others.truncate(MAX_OTHERS);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let same = format!("The same goes for {}{more}", others.join(", "));
+        forced = forced.map(|told| format!("{told}. {same}"));
+        refused = refused.map(|refusal| Refusal::new(format!("{refusal}\n\n{same}")));
     }
+    refused.map_or(Ok(forced), Err)
 }

@@ -4,6 +4,7 @@
 
 use super::super::Release;
 use super::super::finding::{Finding, Severity};
+use super::super::hash::{self, Scheme};
 use super::restart::Restart;
 use super::walk::{Seen, Walk};
 
@@ -97,28 +98,20 @@ fn secrets(seen: &Seen, release: Release, advice: &mut Vec<Finding>) {
             "write --iscrypted and what mkpasswd -m sha512crypt prints",
         );
     }
-    let scheme = password.strip_prefix('$').and_then(|rest| rest.split('$').next());
-    match scheme {
-        Some("6" | "5" | "2a" | "2b" | "2y") => {}
-        Some("y" | "gy" | "7") if release.generation() >= 9 => {}
-        Some("y" | "gy" | "7") => {
-            let message = format!("{release} does not read yescrypt: nobody can log in");
-            say("weak-hash", message, "write what mkpasswd -m sha512crypt prints");
+    let message = match hash::scheme(password) {
+        _ if password.starts_with(['!', '*']) => return,
+        Some(Scheme::Yescrypt) if !hash::reads_yescrypt(release) => {
+            format!("{release} does not read yescrypt: nobody can log in")
         }
-        None if password.starts_with(['!', '*']) => {}
-        Some("1") => {
-            let message = "this hash is MD5, which is broken in hours".to_owned();
-            say("weak-hash", message, "write what mkpasswd -m sha512crypt prints");
+        Some(_) if !hash::is_whole(password) => {
+            "this hash is cut short, or has a slip in it: nobody can log in".to_owned()
         }
-        None if password.len() == 13 => {
-            let message = "this hash is DES, which is broken in minutes".to_owned();
-            say("weak-hash", message, "write what mkpasswd -m sha512crypt prints");
-        }
-        _ => {
-            let message = "this is no hash that crypt(3) knows: nobody can log in".to_owned();
-            say("weak-hash", message, "write what mkpasswd -m sha512crypt prints");
-        }
-    }
+        Some(Scheme::Sha512 | Scheme::Sha256 | Scheme::Bcrypt | Scheme::Yescrypt) => return,
+        Some(Scheme::Md5) => "this hash is MD5, which is broken in hours".to_owned(),
+        Some(Scheme::Des) => "this hash is DES, which is broken in minutes".to_owned(),
+        None => "this is no hash that crypt(3) knows: nobody can log in".to_owned(),
+    };
+    say("weak-hash", message, "write what mkpasswd -m sha512crypt prints");
 }
 
 /// A script that ends the installer before the last hook says how it went.
