@@ -304,8 +304,13 @@ impl BootInfo for Offer {
 
     fn has_file(&self, name: &str) -> bool {
         let Ok(name) = normalise(name.as_bytes()) else { return false };
-        let request =
-            Request { name: &name, peer: Ipv4Addr::UNSPECIFIED, protocol: Protocol::Tftp, serial: None };
+        let request = Request {
+            name: &name,
+            peer: Ipv4Addr::UNSPECIFIED,
+            protocol: Protocol::Tftp,
+            serial: None,
+            cards: &[],
+        };
         matches!(self.catalog.find(&request), Found::Content(_))
     }
 }

@@ -263,7 +263,15 @@ impl Registry {
         if let Some(other) = self.by_ip.insert(ip, mac).filter(|other| *other != mac)
             && let Some(other) = self.machines.get_mut(&other)
         {
-            other.ip = None;
+            other.ip.take_if(|its| *its == ip);
+        }
+    }
+
+    /// Notes that what comes from `ip`, the address of another of its cards, comes from the machine that boots from `mac`.
+    /// It ends when somebody is given that address.
+    pub fn is_also_at(&mut self, mac: MacAddr, ip: Ipv4Addr) {
+        if self.machines.contains_key(&mac) {
+            self.by_ip.insert(ip, mac);
         }
     }
 
@@ -367,6 +375,23 @@ mod tests {
         assert_eq!(registry.by_mac(mac(1)).and_then(|machine| machine.ip), None);
         registry.bind(mac(2), Ipv4Addr::new(192, 168, 100, 101), 2);
         assert_eq!(registry.by_ip(ip), None);
+    }
+
+    #[test]
+    fn a_machine_may_have_another_card_until_its_address_is_given_away() {
+        let mut registry = registry();
+        let [own, other] = [[192, 168, 100, 100], [192, 168, 100, 101]].map(Ipv4Addr::from);
+        registry.bind(mac(1), own, 0);
+        registry.bind(mac(2), other, 0);
+        registry.is_also_at(mac(1), other);
+        assert_eq!(registry.by_ip(other).map(|machine| machine.mac), Some(mac(1)));
+        assert_eq!(registry.by_ip(own).map(|machine| machine.mac), Some(mac(1)));
+        // The card renews its lease.
+        registry.bind(mac(2), other, 1);
+        assert_eq!(registry.by_ip(other).map(|machine| machine.mac), Some(mac(2)));
+        assert_eq!(registry.by_mac(mac(1)).and_then(|machine| machine.ip), Some(own));
+        registry.is_also_at(mac(9), other);
+        assert_eq!(registry.by_ip(other).map(|machine| machine.mac), Some(mac(2)), "nobody has that card");
     }
 
     #[test]

@@ -156,3 +156,40 @@ fn wiping(walk: &Walk, advice: &mut Vec<Finding>) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::walk::walk;
+    use super::*;
+
+    /// Codes and lines of the advice, without what is about the file as a whole.
+    fn advice(text: &str, release: Release) -> Vec<(&'static str, usize)> {
+        let all = advise(&walk(text, release), release);
+        all.iter().filter(|finding| finding.line > 0).map(|finding| (finding.code, finding.line)).collect()
+    }
+
+    #[test]
+    fn a_hash_that_the_release_reads_is_good() {
+        let yescrypt = "rootpw --iscrypted $y$j9T$saltsaltsalt$J0muOjlZ8y67VOLVIz09WHd4LXM2lwrrtZHXBEsohS8\n";
+        let weak = [("weak-hash", 1)];
+        for (release, expected) in [
+            (Release::Enterprise(8), &weak[..]),
+            (Release::Enterprise(9), &[]),
+            (Release::Fedora(29), &weak),
+            (Release::Fedora(33), &[]),
+        ] {
+            assert_eq!(advice(yescrypt, release), expected, "{release}");
+        }
+        let cut = "user --name=a --iscrypted --password=$6$salt$short\n";
+        assert_eq!(advice(cut, Release::Enterprise(9)), weak);
+        assert!(advice("rootpw --iscrypted !!\n", Release::Enterprise(7)).is_empty());
+    }
+
+    #[test]
+    fn a_restart_in_a_late_script_is_told_with_its_line() {
+        let text = "reboot\n%pre\nreboot\n%end\n%post --interpreter=/usr/bin/python3\nreboot\n%end\n\
+                    %post\necho x\nreboot\n%end\n%onerror\npoweroff\n%end\n";
+        let restarts = [("hides-the-end", 10), ("hides-the-end", 13)];
+        assert_eq!(advice(text, Release::Enterprise(9)), restarts);
+    }
+}
