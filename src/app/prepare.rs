@@ -101,7 +101,7 @@ impl Prepared {
                     // The others can be installed with it.
                     Err(refusal) if !is_only => {
                         has_kickstart = false;
-                        warnings.push(format!("machines get no kickstart for {}: {refusal}", image.id));
+                        warnings.push(without_kickstart(&image.id, &refusal));
                     }
                     Err(refusal) => return Err(refusal),
                 }
@@ -111,7 +111,7 @@ impl Prepared {
                 match kickstarts::write_from(profile, &image) {
                     Ok(from) => written = Some(from),
                     Err(refusal) if !is_only => {
-                        warnings.push(format!("machines get no kickstart for {}: {refusal}", image.id));
+                        warnings.push(without_kickstart(&image.id, &refusal));
                     }
                     Err(refusal) => return Err(refusal),
                 }
@@ -273,7 +273,7 @@ impl Prepared {
                 // The others can be installed with it.
                 Err(refusal) if !is_only => {
                     let id = image.id.clone();
-                    self.warnings.push(format!("machines get no kickstart for {id}: {refusal}"));
+                    self.warnings.push(without_kickstart(&id, &refusal));
                     self.images[at].has_kickstart = false;
                     site.images.iter_mut().filter(|it| it.id == id).for_each(|it| it.has_kickstart = false);
                 }
@@ -377,6 +377,13 @@ impl Prepare {
                 .then(|| Dialect::of(media.family.id, &media.product, media.version.as_deref())),
         })
     }
+}
+
+/// Why an image has no kickstart, in one line.
+fn without_kickstart(id: &ImageId, refusal: &Refusal) -> String {
+    let lines = refusal.text().lines().map(str::trim).filter(|line| !line.is_empty());
+    let text = lines.collect::<Vec<_>>().join("; ").replace(":; ", ": ").replace(" with; ", " with ");
+    format!("machines get no kickstart for {id}: {text}")
 }
 
 /// Whether it takes an answer file that is no kickstart.
