@@ -599,11 +599,7 @@ impl Profile {
             let line = 1 + text[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
             format!("line {line}: a letter is not UTF-8; save the file as UTF-8")
         })?;
-        toml::from_str(text).map_err(|error| {
-            let line = error.span().map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
-            let message = error.message().trim().replace('\n', "; ");
-            line.map_or_else(|| message.clone(), |line| format!("line {line}: {message}"))
-        })
+        super::document::read(text).map_err(|error| error.to_string())
     }
 }
 
@@ -639,6 +635,15 @@ mod tests {
             ("append = \"a\\nb\"\n", 1, "U+000A"),
             ("lang = '--x'\n", 1, "begins with -"),
             ("a = [\n", 1, ""),
+            ("\n[firewall]\nenabled = 'yes'\n", 3, "true or false"),
+            ("lang = 5\n", 1, "a text in quotes"),
+            ("end = 5\n", 1, "a text in quotes"),
+            ("end = 'never'\n", 1, "`poweroff`"),
+            ("ntp = 'ntp.example.org'\n", 1, "a list in brackets"),
+            ("disk = 'sda'\n", 1, "a table"),
+            ("network = [{ vlan = '5' }]\n", 1, "a number"),
+            ("network = [{ mtu = 70000 }]\n", 1, "a number"),
+            ("\n[[user]]\nadmin = true\n", 2, "missing field `name`"),
         ] {
             let error = Profile::from_toml(text.as_bytes()).expect_err(text);
             assert!(error.starts_with(&format!("line {line}: ")) && error.contains(said), "{text}: {error}");

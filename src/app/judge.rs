@@ -14,6 +14,7 @@ use crate::boot::Site;
 use crate::boot::site::{MenuWish, Packages};
 use crate::config::{Cidr, Config, DEFAULT_ADDRESS};
 use crate::content::Protocol;
+use crate::order;
 
 /// Most findings that are told at the start; the command that is named shows all.
 const FINDINGS_TOLD: usize = 3;
@@ -172,7 +173,9 @@ impl Advice {
         let (Named { shown, more }, Looked { title, report, .. }) = (looked.named, looked);
         let findings = report.findings.iter().filter(|finding| finding.severity != Severity::Error);
         let mut findings: Vec<_> = findings.collect();
-        findings.sort_by_key(|it| FIRST.iter().position(|code| *code == it.code).unwrap_or(FIRST.len()));
+        order::by_key(&mut findings, |it| {
+            FIRST.iter().position(|code| *code == it.code).unwrap_or(FIRST.len())
+        });
         for finding in findings.into_iter().take(FINDINGS_TOLD.saturating_sub(self.findings.len())) {
             let colon = if finding.line > 0 { ":" } else { ": " };
             self.findings.push(format!("{shown}{colon}{finding}"));
