@@ -77,7 +77,8 @@ impl Prepared {
         let shared =
             config.kickstart.as_deref().map(|path| machines::read_answer("--ks ", path)).transpose()?;
         let shared_name = config.kickstart.as_ref().map(|path| path.display().to_string());
-        let named = own.iter().map(|(name, answer)| (name.clone(), answer));
+        let named =
+            own.iter().map(|(name, answer)| (machines::path_of(name, config).display().to_string(), answer));
         let kickstarts: Vec<(String, &Answer)> =
             shared_name.zip(shared.as_ref()).into_iter().chain(named).collect();
         let given = config.loaders.iter().map(Given::read).collect::<Result<_, _>>()?;

@@ -42,8 +42,9 @@ fn command(machine: &Machine, image: &Image, config: &Config) -> String {
         path.as_ref().map(|path| format!(" {name} {}", path.display())).unwrap_or_default()
     };
     let (ks, machines) = (option("--ks", &config.kickstart), option("--machines", &config.machines));
+    let name = config.names.as_ref().map(|pattern| format!(" --name {pattern}")).unwrap_or_default();
     format!(
-        "pxego ks --for {mac} --iso {iso}{ks}{machines} --no-hooks | pxego ks --check /dev/stdin --iso {iso}"
+        "pxego ks --for {mac} --iso {iso}{ks}{machines}{name} --no-hooks | pxego ks --check /dev/stdin --iso {iso}"
     )
 }
 
