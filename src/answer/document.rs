@@ -1,254 +1,221 @@
-//! A TOML document, read into a type.
+//! A TOML document, taken apart key by key.
 //!
-//! The reader of the `toml` crate is made anew for every type that is read, 150 KB for a profile; this one is small where
-//! it is made anew, and knows the line of everything.
+//! Reading it by serde's way is made anew for every type, 200 KB for a profile. Here each type says what it looks for, and
+//! everything knows its line.
 
 use std::fmt;
+use std::str::FromStr;
 
-use serde::de::value::StrDeserializer;
-use serde::de::{
-    self, DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
-};
 use toml::Spanned;
-use toml::de::{DeString, DeTable, DeValue};
+use toml::de::{DeTable, DeValue};
 
 /// What is wrong, and in which line, from 1.
 #[derive(Debug)]
 pub(super) struct Error {
-    line: Option<usize>,
+    line: usize,
     message: String,
-}
-
-impl Error {
-    fn or_at(mut self, line: usize) -> Self {
-        self.line.get_or_insert(line);
-        self
-    }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            Some(line) => write!(f, "line {line}: {}", self.message),
-            None => f.write_str(&self.message),
-        }
+        write!(f, "line {}: {}", self.line, self.message)
     }
 }
 
-impl std::error::Error for Error {}
-
-impl de::Error for Error {
-    fn custom<T: fmt::Display>(message: T) -> Self {
-        Self { line: None, message: message.to_string() }
-    }
-}
-
-/// Reads `text` as a `T`.
+/// Reads a document: `take` takes what it knows out of the table, and nothing may be left.
 ///
 /// # Errors
-/// The first line that is wrong, and what may stand there.
-pub(super) fn read<'a, T: de::Deserialize<'a>>(text: &'a str) -> Result<T, Error> {
-    let starts: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).collect();
-    let lines = Lines(&starts);
+/// A line that is wrong, and what may stand there.
+pub(super) fn read(text: &str, take: impl FnOnce(&mut Table<'_>) -> Result<(), Error>) -> Result<(), Error> {
+    let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).collect();
+    let lines = Lines(&ends);
     let document = DeTable::parse(text).map_err(|error| Error {
-        line: error.span().map(|span| lines.of(span.start)),
+        line: error.span().map_or(1, |span| lines.of(span.start)),
         message: error.message().trim().replace('\n', "; "),
     })?;
-    T::deserialize(Value { value: &DeValue::Table(document.into_inner()), line: 1, lines })
+    let mut table = Table::new(document.get_ref(), 1, lines);
+    take(&mut table)?;
+    table.end()
 }
 
 /// Where lines end.
 #[derive(Clone, Copy)]
-struct Lines<'l>(&'l [usize]);
+struct Lines<'d>(&'d [usize]);
 
 impl Lines<'_> {
     /// The line of a byte.
     fn of(self, at: usize) -> usize {
-        1 + self.0.partition_point(|end| *end < at)
+        1_usize.saturating_add(self.0.partition_point(|end| *end < at))
     }
 }
 
 /// A value, and where it stands.
 #[derive(Clone, Copy)]
-struct Value<'v> {
-    value: &'v DeValue<'v>,
+struct Value<'d> {
+    value: &'d DeValue<'d>,
     line: usize,
-    lines: Lines<'v>,
+    lines: Lines<'d>,
 }
 
-impl<'v> Value<'v> {
-    fn new(value: &'v Spanned<DeValue<'v>>, lines: Lines<'v>) -> Self {
+impl<'d> Value<'d> {
+    fn new(value: &'d Spanned<DeValue<'d>>, lines: Lines<'d>) -> Self {
         Self { value: value.get_ref(), line: lines.of(value.span().start), lines }
     }
 
-    /// What a type makes of it. Types that check a text do so when they have it: the line is put to that error too.
-    fn give<'de, S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Error> {
-        seed.deserialize(self).map_err(|error| error.or_at(self.line))
+    fn wanted(self, what: &str) -> Error {
+        Error { line: self.line, message: format!("here stands {what}") }
     }
 
-    fn text(self) -> Result<&'v str, Error> {
+    fn text(self) -> Result<&'d str, Error> {
         match self.value {
             DeValue::String(text) => Ok(text),
             _ => Err(self.wanted("a text in quotes")),
         }
     }
 
-    fn wanted(self, what: &str) -> Error {
-        Error { line: Some(self.line), message: format!("here stands {what}") }
-    }
-}
-
-/// Every type says what it wants, and gets that or an error: guessing would be made anew for each of them too.
-impl<'de> de::Deserializer<'de> for Value<'_> {
-    type Error = Error;
-
-    fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Error> {
-        Err(self.wanted("nothing"))
+    fn parsed<T: FromStr<Err: fmt::Display>>(self) -> Result<T, Error> {
+        let text = self.text()?;
+        text.parse().map_err(|error: T::Err| Error { line: self.line, message: error.to_string() })
     }
 
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.text().and_then(|text| visitor.visit_str(text))
-    }
-
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.deserialize_str(visitor)
-    }
-
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    fn items(self) -> Result<impl Iterator<Item = Self>, Error> {
         match self.value {
-            DeValue::Boolean(is_so) => visitor.visit_bool(*is_so),
-            _ => Err(self.wanted("true or false, without quotes")),
-        }
-    }
-
-    fn deserialize_u16<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let number = match self.value {
-            DeValue::Integer(number) => u16::from_str_radix(number.as_str(), number.radix()).ok(),
-            _ => None,
-        };
-        visitor.visit_u16(number.ok_or_else(|| self.wanted("a number from 0 to 65535, without quotes"))?)
-    }
-
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self.value {
-            DeValue::Array(items) => visitor.visit_seq(Items { items: items.iter(), lines: self.lines }),
+            DeValue::Array(items) => Ok(items.iter().map(move |item| Self::new(item, self.lines))),
             _ => Err(self.wanted("a list in brackets")),
         }
     }
 
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        _fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        let entries: Vec<_> = match self.value {
-            DeValue::Table(table) => table.iter().collect(),
-            _ => return Err(self.wanted("a table")),
+    fn table(self) -> Result<Table<'d>, Error> {
+        match self.value {
+            DeValue::Table(table) => Ok(Table::new(table, self.line, self.lines)),
+            _ => Err(self.wanted("a table")),
+        }
+    }
+}
+
+/// A table. What it has under a key is looked for once.
+pub(super) struct Table<'d> {
+    /// What was not looked for yet: the key with its line, and the value.
+    rest: Vec<(&'d str, usize, Value<'d>)>,
+    line: usize,
+    /// What was looked for.
+    known: Vec<&'static str>,
+}
+
+impl<'d> Table<'d> {
+    fn new(table: &'d DeTable<'d>, line: usize, lines: Lines<'d>) -> Self {
+        let entry = |(key, value): (&'d Spanned<_>, &'d Spanned<_>)| {
+            let name: &'d std::borrow::Cow<'d, str> = key.get_ref();
+            (name.as_ref(), lines.of(key.span().start), Value::new(value, lines))
         };
-        let entries = Entries { entries: entries.into_iter(), value: None, lines: self.lines };
-        visitor.visit_map(entries).map_err(|error| error.or_at(self.line))
+        Self { rest: table.iter().map(entry).collect(), line, known: Vec::new() }
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_some(self)
+    fn take(&mut self, key: &'static str) -> Option<Value<'d>> {
+        self.known.push(key);
+        let at = self.rest.iter().position(|(name, ..)| *name == key)?;
+        Some(self.rest.swap_remove(at).2)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        _variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        visitor.visit_enum(Choice(self.text()?))
-    }
-
-    serde::forward_to_deserialize_any! {
-        i8 i16 i32 i64 i128 u8 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct map identifier
-        ignored_any
-    }
-}
-
-/// The items of a list.
-struct Items<'v> {
-    items: std::slice::Iter<'v, Spanned<DeValue<'v>>>,
-    lines: Lines<'v>,
-}
-
-impl<'de> SeqAccess<'de> for Items<'_> {
-    type Error = Error;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
-        let Some(item) = self.items.next() else { return Ok(None) };
-        Value::new(item, self.lines).give(seed).map(Some)
-    }
-}
-
-/// The keys of a table with their values.
-struct Entries<'v> {
-    entries: std::vec::IntoIter<(&'v Spanned<DeString<'v>>, &'v Spanned<DeValue<'v>>)>,
-    value: Option<Value<'v>>,
-    lines: Lines<'v>,
-}
-
-impl<'de> MapAccess<'de> for Entries<'_> {
-    type Error = Error;
-
-    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
-        let Some((key, value)) = self.entries.next() else { return Ok(None) };
-        self.value = Some(Value::new(value, self.lines));
-        let line = self.lines.of(key.span().start);
-        let name: StrDeserializer<'_, Error> = key.get_ref().as_ref().into_deserializer();
-        seed.deserialize(name).map(Some).map_err(|error| error.or_at(line))
-    }
-
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
-        let value = self.value.take().ok_or_else(|| de::Error::custom("a key without a value"))?;
-        value.give(seed)
-    }
-}
-
-/// One of a few words.
-struct Choice<'v>(&'v str);
-
-impl<'de> EnumAccess<'de> for Choice<'_> {
-    type Error = Error;
-    type Variant = Self;
-
-    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Error> {
-        let name: StrDeserializer<'_, Error> = self.0.into_deserializer();
-        Ok((seed.deserialize(name)?, self))
-    }
-}
-
-impl<'de> VariantAccess<'de> for Choice<'_> {
-    type Error = Error;
-
-    fn unit_variant(self) -> Result<(), Error> {
+    /// A text, if it is there.
+    pub(super) fn text<T: FromStr<Err: fmt::Display>>(
+        &mut self,
+        key: &'static str,
+        into: &mut T,
+    ) -> Result<(), Error> {
+        if let Some(value) = self.take(key) {
+            *into = value.parsed()?;
+        }
         Ok(())
     }
 
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, _seed: S) -> Result<S::Value, Error> {
-        Err(de::Error::custom("a word has nothing in it"))
+    /// The same for what has nothing by default.
+    pub(super) fn option<T: FromStr<Err: fmt::Display>>(
+        &mut self,
+        key: &'static str,
+        into: &mut Option<T>,
+    ) -> Result<(), Error> {
+        if let Some(value) = self.take(key) {
+            *into = Some(value.parsed()?);
+        }
+        Ok(())
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, _visitor: V) -> Result<V::Value, Error> {
-        Err(de::Error::custom("a word has nothing in it"))
+    /// A text that has to be there.
+    pub(super) fn required<T: FromStr<Err: fmt::Display>>(&mut self, key: &'static str) -> Result<T, Error> {
+        match self.take(key) {
+            Some(value) => value.parsed(),
+            None => Err(Error { line: self.line, message: format!("{key} is missing here") }),
+        }
     }
 
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        _fields: &'static [&'static str],
-        _visitor: V,
-    ) -> Result<V::Value, Error> {
-        Err(de::Error::custom("a word has nothing in it"))
+    /// A list of texts.
+    pub(super) fn list<T: FromStr<Err: fmt::Display>>(
+        &mut self,
+        key: &'static str,
+        into: &mut Vec<T>,
+    ) -> Result<(), Error> {
+        if let Some(value) = self.take(key) {
+            *into = value.items()?.map(Value::parsed).collect::<Result<_, _>>()?;
+        }
+        Ok(())
+    }
+
+    /// `true` or `false`.
+    pub(super) fn flag(&mut self, key: &'static str) -> Result<Option<bool>, Error> {
+        let Some(value) = self.take(key) else { return Ok(None) };
+        match value.value {
+            DeValue::Boolean(is_so) => Ok(Some(*is_so)),
+            _ => Err(value.wanted("true or false, without quotes")),
+        }
+    }
+
+    /// A whole number.
+    pub(super) fn number(&mut self, key: &'static str) -> Result<Option<u16>, Error> {
+        let Some(value) = self.take(key) else { return Ok(None) };
+        let number = match value.value {
+            DeValue::Integer(number) => u16::from_str_radix(number.as_str(), number.radix()).ok(),
+            _ => None,
+        };
+        number.map(Some).ok_or_else(|| value.wanted("a number from 0 to 65535, without quotes"))
+    }
+
+    /// A table in this one.
+    pub(super) fn table(
+        &mut self,
+        key: &'static str,
+        take: &mut dyn FnMut(&mut Table<'d>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let Some(value) = self.take(key) else { return Ok(()) };
+        let mut table = value.table()?;
+        take(&mut table)?;
+        table.end()
+    }
+
+    /// Several tables of one kind.
+    pub(super) fn tables<T>(
+        &mut self,
+        key: &'static str,
+        into: &mut Vec<T>,
+        take: fn(&mut Table<'_>) -> Result<T, Error>,
+    ) -> Result<(), Error> {
+        let Some(value) = self.take(key) else { return Ok(()) };
+        for item in value.items()? {
+            let mut table = item.table()?;
+            into.push(take(&mut table)?);
+            table.end()?;
+        }
+        Ok(())
+    }
+
+    /// The first key that nobody looked for.
+    fn end(self) -> Result<(), Error> {
+        match self.rest.iter().min_by_key(|(_, line, _)| *line) {
+            None => Ok(()),
+            Some((key, line, _)) => {
+                let message = format!("\"{key}\" is not known here; write one of {}", self.known.join(", "));
+                Err(Error { line: *line, message })
+            }
+        }
     }
 }
