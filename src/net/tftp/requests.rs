@@ -107,7 +107,13 @@ impl<'a> Server<'a> {
                 return self.refuse(peer, &wish.name, ErrorCode::Undefined, text, outcome);
             }
         }
-        let request = Request { name: &wish.name, peer: *peer.ip(), protocol: Protocol::Tftp, serial: None };
+        let request = Request {
+            name: &wish.name,
+            peer: *peer.ip(),
+            protocol: Protocol::Tftp,
+            serial: None,
+            cards: &[],
+        };
         match self.library.find(&request) {
             Found::Content(content) if content.absence().is_some() => {
                 let text = content.absence().map(|absence| absence.to_string()).unwrap_or_default();
