@@ -9,10 +9,11 @@ use super::paths;
 use crate::image::FileTree;
 
 /// What every entry says of which nobody knows how it fares without its medium.
-const NOT_KNOWN: &str = "not known to install over the network: it is an entry of the image's own menu";
+pub(super) const NOT_KNOWN: &str =
+    "not known to install over the network: it is an entry of the image's own menu";
 
 /// What more is to be said when nothing tells where the rest of the system would come from.
-const NO_MEDIUM: &str = "; what it loads after its kernel and ramdisk it may look for in a drive";
+const NO_MEDIUM: &str = "; what it loads after its kernel and ramdisk, it may look for in a drive";
 
 /// Where a known image's parts are.
 pub(super) struct Parts<'a> {

@@ -105,7 +105,8 @@ pub(super) fn medium(
     let packages =
         |directory: &String| paths::names(tree, directory).iter().filter(|it| it.ends_with(".rpm")).count();
     let count = directories.iter().map(packages).fold(0_usize, usize::saturating_add);
-    evidence.push(format!("{count} packages"));
+    let noun = if count == 1 { "package" } else { "packages" };
+    evidence.push(format!("{count} {noun}"));
     if count < MINIMAL_PACKAGES { Medium::Minimal } else { Medium::Dvd }
 }
 

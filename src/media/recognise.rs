@@ -91,6 +91,8 @@ pub enum NotInstallable {
         name: String,
         /// What told.
         evidence: String,
+        /// What a person has to know; one sentence each.
+        notes: &'static [&'static str],
     },
     /// It is of a known family, and a part of that is not there.
     Incomplete {
@@ -110,14 +112,19 @@ pub enum NotInstallable {
     },
 }
 
+/// What every image is told of whose family is not in the table, or not as one that works.
+const NOT_KNOWN: &str =
+    "It is not known to install over the network: what is offered are the entries of its own menu.";
+
 /// Names of an unknown image's root that are told.
 const MAX_NAMES: usize = 12;
 
 impl fmt::Display for NotInstallable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotYet { name, evidence } => {
-                write!(f, "recognised as {name} ({evidence}); pxego does not install it yet")
+            Self::NotYet { name, evidence, notes } => {
+                write!(f, "recognised as {name} ({evidence}), which pxego does not install yet")?;
+                notes.iter().try_for_each(|note| write!(f, ". {}", note.trim_end_matches('.')))
             }
             Self::Incomplete { name, part, looked_for } => {
                 let places = looked_for.join(", ");
@@ -137,7 +144,10 @@ impl fmt::Display for NotInstallable {
                     [] => f.write_str("nothing")?,
                     names => f.write_str(&names.join(", "))?,
                 }
-                write!(f, " (volume id {volume_id:?})")
+                write!(
+                    f,
+                    " (volume id {volume_id:?}). If it boots from a stick: pxego boots the kernels that a menu on the image names"
+                )
             }
         }
     }
@@ -244,7 +254,11 @@ impl Found<'_> {
             found.truncate(MAX_NAMES);
             return NotInstallable::Unknown { volume_id: self.volume_id.to_owned(), found };
         }
-        NotInstallable::NotYet { name: not_yet_name(self.family, self.tree), evidence: self.told.join(", ") }
+        NotInstallable::NotYet {
+            name: not_yet_name(self.family, self.tree),
+            evidence: self.told.join(", "),
+            notes: self.family.notes,
+        }
     }
 
     /// An image of a known family.
@@ -311,7 +325,10 @@ impl Found<'_> {
         if !self.told.is_empty() {
             evidence.push(format!("{}: {}", self.family.name, self.told.join(", ")));
         }
-        evidence.push(format!("{}: {} entries", own.menu.path, entries.len().saturating_sub(1)));
+        // The last is the disk, which it need not have.
+        let count = entries.len().saturating_sub(1);
+        let noun = if count == 1 { "entry" } else { "entries" };
+        evidence.push(format!("{}: {count} {noun} with a kernel", own.menu.path));
         evidence.append(&mut self.identity.evidence);
         let arch = self.identity.arch.take();
         let arch = arch.unwrap_or_else(|| arch_of_files(self.tree, &[&first.kernel], &mut evidence));
@@ -324,7 +341,7 @@ impl Found<'_> {
             });
         let version = self.identity.version.take();
         let mut notes: Vec<String> = self.family.notes.iter().map(|note| (*note).to_owned()).collect();
-        notes.push("It is not known whether this image installs over the network: what is offered are the entries of its own menu.".to_owned());
+        notes.push(NOT_KNOWN.to_owned());
         Ok(Media {
             family: self.family,
             name: name(&product, version.as_deref(), Medium::Other),

@@ -1,6 +1,7 @@
 //! What a person wants to know of an image: what it is, what boots on it, and what is missing.
 
 use super::embedded::{Embedded, Role};
+use super::entries;
 use super::entry::{AnswerKind, EntryKind};
 use super::loaders::{BiosSource, Loaders, Signature, UefiArch, UefiKind, UefiLoader};
 use super::parts::Medium;
@@ -154,20 +155,38 @@ impl Report {
             }
         }
         let mut notes = media.notes.clone();
-        if !media.known {
-            notes.push("not known to install over the network: its own menu is offered".to_owned());
-        }
         if media.medium == Medium::NetworkInstall && media.answer == AnswerKind::Kickstart {
             notes.push(
-                "no packages on it: the kickstart has to name a mirror (url --url=...), or the DVD has to be given too"
+                "It has no packages: give the DVD of the same release too (--iso), or name a mirror (--mirror URL, or \
+                 \"url\" in the kickstart)."
                     .to_owned(),
             );
+        }
+        let unsigned: Vec<&str> = Firmware::expected(&media.arch)
+            .iter()
+            .filter(|firmware| {
+                let mut of_it = boots.iter().filter(|boot| boot.firmware == **firmware).peekable();
+                **firmware != Firmware::Bios
+                    && of_it.peek().is_some()
+                    && of_it.all(|boot| boot.secure_boot.is_none())
+            })
+            .map(|firmware| firmware.name())
+            .collect();
+        if !unsigned.is_empty() {
+            notes.push(format!(
+                "Switch Secure Boot off in machines with {}: no loader for them is signed.",
+                unsigned.join(" or ")
+            ));
         }
         let offers = media.entries.iter().map(|entry| Offer {
             id: entry.id.clone(),
             title: entry.title.clone(),
             kind: entry.kind,
-            note: entry.note.clone(),
+            // What all of them say of an unknown image stands in the notes, once.
+            note: match &entry.note {
+                Some(note) if !media.known => note.strip_prefix(entries::NOT_KNOWN).and_then(more),
+                note => note.clone(),
+            },
         });
         Self {
             name: media.name.clone(),
@@ -187,6 +206,12 @@ impl Report {
             missing,
         }
     }
+}
+
+/// What a note goes on with after what all have in common.
+fn more(rest: &str) -> Option<String> {
+    let rest = rest.trim_start_matches([';', ' ']);
+    (!rest.is_empty()).then(|| rest.to_owned())
 }
 
 /// What the image's own loaders boot. What is wrong with one that is there goes to `missing`.
@@ -215,7 +240,7 @@ fn of_image(loaders: &Loaders, missing: &mut Vec<String>) -> Vec<Boot> {
     for loader in loaders.uefi.iter().filter(|loader| loader.kind == UefiKind::Grub2) {
         let firmware = Firmware::of(loader.arch);
         match prepare(loader.arch) {
-            Ok(()) => boots.push(of_uefi(firmware, loader)),
+            Ok(()) => boots.push(of_uefi(firmware, loader, loaders)),
             Err(error) => missing.push(format!(
                 "the loader for {} machines of {}: {error}; give another with --loader {}=FILE",
                 firmware.name(),
@@ -227,10 +252,10 @@ fn of_image(loaders: &Loaders, missing: &mut Vec<String>) -> Vec<Boot> {
     boots
 }
 
-fn of_uefi(firmware: Firmware, loader: &UefiLoader) -> Boot {
+fn of_uefi(firmware: Firmware, loader: &UefiLoader, loaders: &Loaders) -> Boot {
     // Without shim, firmware takes what is signed by whom it knows; what that is only the firmware knows.
-    let secure_boot = match &loader.signature {
-        Signature::By(name) => Some(name.clone()),
+    let secure_boot = match loaders.signature(loader) {
+        Signature::By(name) => Some(name),
         Signature::None | Signature::Unreadable | Signature::NotUnpacked => None,
     };
     Boot {
