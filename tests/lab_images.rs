@@ -8,8 +8,13 @@ mod netns;
 #[path = "common/wire.rs"]
 mod wire;
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
 use std::sync::Arc;
 
+use lab::{Pxego, scratch};
+use netns::{Bench, run};
 use pxego::image::{FileTree, ImageFile, IsoImage};
 use pxego::media::{GrubVerb, Medium, UefiKind, find_loaders, recognise};
 
@@ -69,4 +74,85 @@ fn the_images_own_configurations_are_marked() {
             assert!(String::from_utf8(bytes).unwrap().contains(lab::MARKER), "{layout}: {path}");
         }
     }
+}
+
+/// Layouts, what each is recognised as, and the first words of its kernel's arguments.
+const OTHERS: [(&str, &str, &str, &str); 5] = [
+    ("el5", "el5", "CentOS Linux 5.11 Minimal", "method=http://192.168.100.1/t/el5 ip=dhcp "),
+    ("fedora", "fedora", "Fedora 40 Minimal", "inst.repo=http://192.168.100.1/t/f40 ip=dhcp "),
+    (
+        "fedora-netinst",
+        "el8plus-netinst",
+        "Fedora 40 network install",
+        "inst.stage2=http://192.168.100.1/t/f40-2 inst.repo=http://192.168.100.1/t/f40 ip=dhcp ",
+    ),
+    ("clonezilla", "clonezilla", "Clonezilla live 3.1.2", "boot=live union=overlay username=user config "),
+    (
+        "alpine",
+        "alpine",
+        "Alpine Linux 3.22.0 live",
+        "ip=dhcp alpine_repo=http://192.168.100.1/t/alpine/apks \
+         modloop=http://192.168.100.1/t/alpine/boot/modloop-lts ",
+    ),
+];
+
+/// What a URL gives, by curl; `None` when it is not there.
+fn fetch(bench: &Bench, url: &str) -> Option<Vec<u8>> {
+    let mut curl = bench.client.command("curl");
+    curl.args(["--disable", "--silent", "--fail", "--max-time", "60", url]);
+    let output = curl.output().unwrap();
+    output.status.success().then_some(output.stdout)
+}
+
+/// All at once: what they are, their menus by HTTP and TFTP, and that what these name is what is on the image.
+#[test]
+fn c07_c08_menus_of_other_layouts_name_what_is_there() {
+    let scratch = scratch("lab_menus");
+    let state = scratch.join("state").to_string_lossy().into_owned();
+    let images = OTHERS.map(|(layout, ..)| lab::image(layout));
+    let mut arguments = vec!["--state", &state];
+    arguments.extend(images.iter().flat_map(|image| ["--iso", image.to_str().unwrap()]));
+    let bench = Bench::new();
+    let pxego = Pxego::start(&bench.server, &arguments);
+    bench.client.ip("address add 192.168.100.9/24 dev eth0");
+    let text = |url: &str| String::from_utf8(fetch(&bench, url).unwrap_or_else(|| panic!("{url}"))).unwrap();
+    let script = text("http://192.168.100.1/boot.ipxe");
+    let grub = text("http://192.168.100.1/EFI/BOOT/grub.cfg");
+    let pxelinux = text("tftp://192.168.100.1/pxelinux.cfg/default");
+    for ((layout, family, name, arguments), path) in OTHERS.iter().zip(&images) {
+        let image = IsoImage::open(Arc::new(ImageFile::open(path).unwrap())).unwrap();
+        let media = recognise(&image, image.volume_id()).unwrap();
+        assert_eq!((media.family.id, media.name.as_str()), (*family, *name), "{:?}", media.evidence);
+        for menu in [&script, &pxelinux] {
+            assert!(menu.contains(arguments), "{layout}: {arguments}: {menu}");
+        }
+        assert!(grub.contains(arguments.split(' ').next().unwrap()), "{layout}: {grub}");
+    }
+    for menu in [&script, &grub, &pxelinux] {
+        assert!(!menu.contains(lab::MARKER), "the image's own configuration was taken: {menu}");
+    }
+    assert!(pxelinux.contains("memtest86") && script.contains("/live/memtest"), "{pxelinux}");
+
+    // Words that end where a blank or a quote does.
+    let urls =
+        script.split([' ', '\n', '"', '\'']).filter(|word| word.starts_with("http://192.168.100.1/t/"));
+    let files: BTreeSet<&str> = urls.filter(|url| url.rsplit('/').next() != Some("apks")).collect();
+    assert!(files.len() > 2 * OTHERS.len(), "{files:?}");
+    let unpacked = scratch.join("unpacked");
+    let mut compared = 0;
+    for url in files {
+        let (id, path) =
+            url.strip_prefix("http://192.168.100.1/t/").unwrap().split_once('/').unwrap_or_default();
+        let Some(at) = ["el5", "f40", "f40-2", "clonezilla", "alpine"].iter().position(|it| *it == id) else {
+            continue;
+        };
+        let mut xorriso = Command::new("osirrox");
+        xorriso.args(["-overwrite", "on", "-indev"]).arg(&images[at]);
+        run(xorriso.args(["-extract", &format!("/{path}")]).arg(&unpacked));
+        assert!(fetch(&bench, url).as_deref() == Some(&fs::read(&unpacked).unwrap()[..]), "{url}");
+        compared += 1;
+    }
+    assert!(compared > OTHERS.len(), "{compared}");
+    pxego.stop();
+    fs::remove_dir_all(scratch).unwrap();
 }

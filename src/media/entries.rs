@@ -113,7 +113,8 @@ fn extra_words(arguments: &[String]) -> Vec<String> {
     ];
     let is_extra = |word: &&String| {
         !starts.iter().any(|start| word.starts_with(start))
-            && !matches!(word.as_str(), "quiet" | "rhgb" | "splash")
+            // EL5's and EL6's `ks` alone asks an NFS server, and takes the place of ours (anaconda loader/kickstart.c).
+            && !matches!(word.as_str(), "quiet" | "rhgb" | "splash" | "ks")
     };
     let is_other_mode =
         arguments.iter().any(|word| matches!(word.as_str(), "text" | "rescue" | "inst.text" | "inst.rescue"));

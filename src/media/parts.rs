@@ -151,6 +151,14 @@ pub(super) fn arch_of_files(tree: &dyn FileTree, kernels: &[&str], evidence: &mu
     "x86_64".to_owned()
 }
 
+/// Whether a kernel is one of Linux for x86 that UEFI does not start by itself: before 3.3 it was no EFI program (Linux
+/// `Documentation/admin-guide/efi-stub.rst`).
+pub(super) fn lacks_efi_stub(tree: &dyn FileTree, kernel: &str) -> bool {
+    let mut head = [0; 0x206];
+    let read = tree.file(kernel.as_bytes()).and_then(|file| file.data.read_at(&mut head, 0).ok());
+    read == Some(head.len()) && head.ends_with(b"HdrS") && !head.starts_with(b"MZ")
+}
+
 /// What a kernel's first bytes say it is for: `xloadflags` bit 0 of a bzImage (Linux `Documentation/arch/x86/boot.rst`)
 /// or the arm64 magic (`Documentation/arch/arm64/booting.rst`).
 fn kernel_arch(head: &[u8]) -> Option<&'static str> {

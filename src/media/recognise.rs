@@ -7,7 +7,7 @@ use super::entry::{AnswerKind, Entry, Menu};
 use super::family::{FAMILIES, Family, Releases, Support, UNKNOWN};
 use super::identity::{self, Identity};
 use super::menu::{self, OwnMenu};
-use super::parts::{GrubVerb, Medium, arch_of_files, grub_verb, medium, place, repositories};
+use super::parts::{GrubVerb, Medium, arch_of_files, grub_verb, lacks_efi_stub, medium, place, repositories};
 use super::paths;
 use super::treeinfo::Treeinfo;
 use crate::image::FileTree;
@@ -36,6 +36,8 @@ pub struct Media {
     pub known: bool,
     /// Its own menu, if it has one.
     pub menu: Option<Menu>,
+    /// Whether the default entry's kernel is one that UEFI, and so iPXE on it, does not start.
+    pub lacks_efi_stub: bool,
     /// What a person has to know; one sentence each.
     pub notes: Vec<String>,
     /// The installer's runtime image; `None` when it is not on the image.
@@ -298,6 +300,7 @@ impl Found<'_> {
         let entries = entries::known(tree, family, &parts, self.own.as_ref());
         Ok(Media {
             family,
+            lacks_efi_stub: lacks_efi_stub(tree, &kernel),
             grub_verb: grub_verb(tree, family.grub_verb),
             menu: self.own.map(|own| entries::menu(own, &entries)),
             entries,
@@ -344,6 +347,7 @@ impl Found<'_> {
         notes.push(NOT_KNOWN.to_owned());
         Ok(Media {
             family: self.family,
+            lacks_efi_stub: lacks_efi_stub(self.tree, &first.kernel),
             name: name(&product, version.as_deref(), Medium::Other),
             product,
             version,

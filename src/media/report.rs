@@ -115,6 +115,8 @@ pub struct Report {
     pub evidence: Vec<String>,
     /// What boots on which machines.
     pub boots: Vec<Boot>,
+    /// Which loaders of its own it does not have, or not for a network, and why; one sentence each.
+    pub no_loaders: Vec<String>,
     /// Its menu.
     pub offers: Vec<Offer>,
     /// The answer file it takes.
@@ -133,11 +135,13 @@ impl Report {
     /// What there is to say of `media` with its `loaders`, and with what is built in. Unpacks loaders, to see whether that can
     /// be done: some 100 ms.
     pub fn new(media: &Media, loaders: &Loaders, built_in: &[Embedded]) -> Self {
+        let mut notes = media.notes.clone();
         let mut missing = Vec::new();
         let mut boots: Vec<Boot> = of_image(loaders, &mut missing);
         let by_ipxe: Vec<Boot> = built_in.iter().map(of_built_in).collect();
         let wanted = |firmware: &Firmware| Firmware::expected(&media.arch).contains(firmware);
-        for boot in by_ipxe.into_iter().filter(|boot| wanted(&boot.firmware)) {
+        let starts = |firmware: Firmware| firmware == Firmware::Bios || !media.lacks_efi_stub;
+        for boot in by_ipxe.into_iter().filter(|boot| wanted(&boot.firmware) && starts(boot.firmware)) {
             let others = || boots.iter().filter(|other| other.firmware == boot.firmware);
             // Beside a GRUB that only knows TFTP it is there for machines that boot by HTTP.
             if others().all(|other| boot.http_boot && !other.http_boot) {
@@ -146,7 +150,16 @@ impl Report {
         }
         boots.sort_by_key(|boot| boot.firmware as u8);
         for firmware in Firmware::expected(&media.arch) {
-            if !boots.iter().any(|boot| boot.firmware == *firmware) {
+            if boots.iter().any(|boot| boot.firmware == *firmware) {
+                continue;
+            }
+            if !starts(*firmware) {
+                notes.push(format!(
+                    "On {} machines it does not start: its kernel is no EFI program, as iPXE needs, and there is no GRUB 2 \
+                     on it. Set them to BIOS (legacy, CSM) in their setup.",
+                    firmware.name()
+                ));
+            } else {
                 missing.push(format!(
                     "a loader for {} machines: none on the image, none built in; give one with --loader {}=FILE",
                     firmware.name(),
@@ -154,7 +167,6 @@ impl Report {
                 ));
             }
         }
-        let mut notes = media.notes.clone();
         if media.medium == Medium::NetworkInstall && media.answer == AnswerKind::Kickstart {
             notes.push(
                 "It has no packages: give the DVD of the same release too (--iso), or name a mirror (--mirror URL, or \
@@ -198,6 +210,7 @@ impl Report {
             medium: media.medium,
             evidence: media.evidence.clone(),
             boots,
+            no_loaders: loaders.missing.clone(),
             offers: offers.collect(),
             answer: media.answer,
             memory_mib: media.memory_mib(),

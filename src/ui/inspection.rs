@@ -135,6 +135,7 @@ fn of_report(page: &mut Page, report: &Report) {
     page.block("product", [known.join(", ")]);
     page.block("known by", report.evidence.clone());
     page.block("boots on", report.boots.iter().map(boot_line));
+    page.block("no loader", report.no_loaders.clone());
     let longest = report.offers.iter().map(|offer| offer.id.chars().count()).max().unwrap_or(0).min(24);
     page.block("offers", report.offers.iter().map(|offer| offer_line(offer, longest)));
     page.block("answers", [answer_text(report.answer).to_owned()]);
@@ -233,6 +234,7 @@ fn report_value(report: &Report) -> Value {
         "medium": report.medium.word(),
         "evidence": report.evidence,
         "boots": boots.collect::<Vec<_>>(),
+        "no_loaders": report.no_loaders,
         "offers": offers.collect::<Vec<_>>(),
         "answer": answer_key(report.answer),
         "memory_mib": report.memory_mib,
