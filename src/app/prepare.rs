@@ -1,7 +1,7 @@
 //! What the user gave, read and understood before anything on this computer is touched: the images and the kickstart.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -26,7 +26,7 @@ use crate::event::human_bytes;
 use crate::image::FileTree;
 use crate::machine::{ImageId, Machine, Policy, Registry};
 use crate::media::embedded::{self, Embedded};
-use crate::media::{AnswerKind, BiosLoader, Loaders, UefiKind};
+use crate::media::{AnswerKind, BiosLoader, Entry, Loaders, UefiKind};
 use crate::net::clock;
 use crate::wire::MacAddr;
 
@@ -34,6 +34,8 @@ use crate::wire::MacAddr;
 pub(super) struct Prepared {
     images: Vec<Prepare>,
     menu: MenuWish,
+    /// The disk that images which are told of one install themselves to.
+    disk: Option<String>,
     answers: Answers,
     /// What the user says about machines.
     pub(super) policy: Policy,
@@ -117,6 +119,13 @@ impl Prepared {
         {
             warnings.push(format!("{name} is given to nobody: no image takes it"));
         }
+        let disk = config.disk.clone();
+        if disk.is_some() && !prepared.iter().any(Prepare::takes_disk) {
+            return Err(Refusal::wrong_use(
+                "--wipe writes a kickstart, and --ks gives one; leave one of them out. (Beside --ks it names the disk for \
+                 images that are told of it by us, such as Fedora CoreOS: none of these is)",
+            ));
+        }
         warnings.dedup();
         let (reports, unchecked) = match config.verify {
             true => (unchecked.into_iter().map(verify).collect::<Result<_, _>>()?, Vec::new()),
@@ -124,7 +133,14 @@ impl Prepared {
         };
         let answers = Answers::new(shared, own, config.has_hooks);
         let menu = config.menu.clone();
-        Ok(Self { images: prepared, menu, answers, policy, given, warnings, wards, unchecked, reports })
+        Ok(Self { images: prepared, menu, disk, answers, policy, given, warnings, wards, unchecked, reports })
+    }
+
+    /// Names of what machines fetch as a whole that install it: the last that is seen of their install.
+    pub(super) fn whole_systems(&self, site: &Site) -> HashSet<String> {
+        let images = self.images.iter().filter(|it| self.disk.is_some() && it.takes_disk());
+        let stage2 = images.filter_map(|it| Some((it.image.id.clone(), it.image.media.stage2.clone()?)));
+        stage2.map(|(id, path)| site.tree_name(&id, &path)).collect()
     }
 
     /// The images with their loaders.
@@ -139,7 +155,8 @@ impl Prepared {
     pub(super) fn site(&self, server: Ipv4Addr, http_port: u16) -> Result<Site, Refusal> {
         let images = self.images.iter().map(Prepare::describe).collect();
         let loader = Programs::latest(self.images()).map(|image| image.id.clone());
-        let site = Site { server, http_port, images, loader, wish: self.menu.clone() };
+        let site =
+            Site { server, http_port, images, loader, wish: self.menu.clone(), disk: self.disk.clone() };
         if let Some(wish) = site.wish.default.as_ref().filter(|wish| site.entry_label(wish).is_none()) {
             let ids = site.images.iter().map(|image| image.id.to_string());
             let mut known: Vec<String> = ids.chain(site.labels()).collect();
@@ -273,6 +290,11 @@ fn verify((file, tree): Opened) -> Result<Report, Refusal> {
 }
 
 impl Prepare {
+    /// Whether it is told which disk to install itself to.
+    fn takes_disk(&self) -> bool {
+        self.has_kickstart && self.image.media.entries.iter().any(Entry::takes_disk)
+    }
+
     fn describe(&self) -> site::Image {
         let Image { id, media, loaders, packages, .. } = &self.image;
         let uefi = loaders.uefi.iter().filter(|loader| loader.kind == UefiKind::Grub2);
