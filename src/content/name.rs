@@ -37,11 +37,11 @@ pub fn normalise(raw: &[u8]) -> Result<Vec<u8>, BadName> {
     resolve(raw, |byte| matches!(byte, b'/' | b'\\'))
 }
 
-/// The same where `\` is a letter of a file's name, as files on Linux may have it; `None` when there is none in it. Of what
-/// [`normalise`] refuses nothing comes of it.
+/// The same where `\` is a letter of a file's name, as files on Linux may have it; `None` when there is none in it, or where
+/// that is more than another reading of what [`normalise`] gives, as in `a\b/../c`.
 pub fn with_backslashes(raw: &[u8]) -> Option<Vec<u8>> {
     let name = raw.contains(&b'\\').then(|| resolve(raw, |byte| byte == b'/'))?.ok()?;
-    normalise(raw).ok().map(|_| name)
+    (normalise(&name) == Ok(normalise(raw).ok()?) && name.contains(&b'\\')).then_some(name)
 }
 
 fn resolve(raw: &[u8], is_separator: impl Fn(u8) -> bool) -> Result<Vec<u8>, BadName> {
@@ -107,6 +107,7 @@ mod tests {
             ("a/b", None),
             (r"..\a", None),
             (r"a\../..", None),
+            (r"a\b/../c", None),
             ("a\\\0", None),
         ] {
             assert_eq!(with_backslashes(raw.as_bytes()).as_deref(), expected.map(str::as_bytes), "{raw}");
