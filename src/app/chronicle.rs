@@ -9,6 +9,7 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::fallback::Fallbacks;
 use super::loops::Loops;
 use super::repeats::Repeats;
 use super::throttle::Throttle;
@@ -50,6 +51,8 @@ pub(super) struct Chronicle {
     strangers: Mutex<Throttle>,
     /// Who fetches iPXE again and again.
     loops: Mutex<Loops>,
+    /// Whose first programs lead nowhere.
+    fallbacks: Mutex<Fallbacks>,
     /// Names of systems that are installed as a whole: who fetched one has what it installs.
     systems: HashSet<String>,
 }
@@ -67,6 +70,7 @@ impl Chronicle {
             repeats: Mutex::default(),
             strangers: Mutex::default(),
             loops: Mutex::default(),
+            fallbacks: Mutex::default(),
             systems: HashSet::new(),
         }
     }
@@ -104,6 +108,10 @@ impl Chronicle {
 
     fn loops(&self) -> MutexGuard<'_, Loops> {
         self.loops.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn fallbacks(&self) -> MutexGuard<'_, Fallbacks> {
+        self.fallbacks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A machine of which we have heard uses an address that another server gave it.
@@ -292,6 +300,13 @@ impl Chronicle {
             // Whoever takes them away does so within a second.
             if loaded.len() < EVENTS_KEPT {
                 loaded.push(mac);
+            }
+        }
+        if let Some(mac) = mac {
+            match step {
+                Step::Loader => self.fallbacks().loaded(mac),
+                Step::Menu => self.fallbacks().moved_on(mac),
+                _ => {}
             }
         }
         match (mac, step) {

@@ -5,6 +5,7 @@ mod claim;
 mod custody;
 mod desk;
 mod dhcp_loop;
+mod fallback;
 mod given;
 mod images;
 mod inspect;

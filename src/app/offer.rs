@@ -193,6 +193,8 @@ impl Offer {
         if let Some(reason) = self.refusal(client) {
             return BootFile::None(reason);
         }
+        let other = self.other_programs(client, programs);
+        let programs = other.as_ref().unwrap_or(programs);
         let first = select::boot_file(self.catalog.site(), programs, client);
         match &first {
             BootFile::Name(name) if name == PXELINUX => match self.catalog.prepare_bios() {
@@ -213,6 +215,19 @@ impl Offer {
             },
             BootFile::None(_) => first,
         }
+    }
+
+    /// The programs without the image's own, for a machine that gets nowhere with that; `None` while it is to have it, and
+    /// where there are not two.
+    fn other_programs(&self, client: &Client, programs: &FirstPrograms) -> Option<FirstPrograms> {
+        let arch = client.arch?;
+        let has = |of: &BTreeMap<Arch, String>| of.contains_key(&arch);
+        let has_two = has(&programs.image) && has(&programs.built_in) && !has(&programs.given);
+        self.chronicle.takes_other(client, has_two).then(|| {
+            let mut programs = programs.clone();
+            programs.image.remove(&arch);
+            programs
+        })
     }
 
     /// The kind of UEFI machine that a client is, if it is told to load an image's own loader, and whether that can be
