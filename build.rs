@@ -8,6 +8,8 @@
 mod collect;
 #[path = "build/families.rs"]
 mod families;
+#[path = "build/link.rs"]
+mod link;
 #[path = "build/manifest.rs"]
 mod manifest;
 #[path = "build/sha256.rs"]
@@ -36,6 +38,9 @@ const PACKAGE_DATABASES: [&str; 4] = [
 fn main() {
     for path in ["build.rs", "build", MANIFEST, FAMILIES] {
         println!("cargo::rerun-if-changed={path}");
+    }
+    for flag in link::flags() {
+        println!("cargo::rustc-link-arg-bins={flag}");
     }
     if let Err(error) = tabulate().and_then(|()| embed()) {
         println!("cargo::error={error}");

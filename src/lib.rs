@@ -24,6 +24,7 @@ pub mod image;
 pub mod machine;
 pub mod media;
 pub mod net;
+mod order;
 pub mod package;
 pub mod tftp;
 pub mod ui;

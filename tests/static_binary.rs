@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Largest release binary without loaders, in bytes. It had 3 MB before templates (minijinja), profiles (toml) and the table of
-/// kickstart options came.
-const MAX_LEN: u64 = 5 << 20;
+/// Largest release binary without loaders, in bytes.
+const MAX_LEN: u64 = 4 << 20;
 
 /// `PT_INTERP` and `PT_DYNAMIC` of the ELF specification (System V ABI, chapter 5), and `DT_NEEDED`.
 const PT_INTERP: u32 = 3;

@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub mod check;
+mod document;
 pub mod finding;
 pub mod foreign;
 pub mod hash;

@@ -3,11 +3,11 @@
 //! Every value is checked when it is read, so that a fault is told with its place and nothing later can be wrong about
 //! it; [`super::write`] puts it into the words of a release.
 
+mod reading;
+
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
-
-use serde::Deserialize;
 
 use super::quote::one_line;
 use super::storage::{Layout, Wipe};
@@ -19,9 +19,8 @@ const MAX_LEN: usize = 4096;
 macro_rules! checked_text {
     ($(#[$doc:meta])* $name:ident, $check:expr) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-        #[serde(try_from = "String")]
-        pub struct $name(String);
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+            pub struct $name(String);
 
         impl $name {
             /// The text.
@@ -166,8 +165,7 @@ checked_text!(
 );
 
 /// A password: its hash, or where one comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Password {
     /// Made up, and shown once.
     Random,
@@ -231,8 +229,7 @@ impl Address {
 }
 
 /// How an interface gets its address.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Addressing {
     /// From a DHCP server.
     #[default]
@@ -260,9 +257,16 @@ impl TryFrom<String> for Addressing {
     }
 }
 
+impl FromStr for Addressing {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::try_from(text.to_owned())
+    }
+}
+
 /// One network interface.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Network {
     /// The interface: its name, its MAC address, `link` for the first with a cable, `bootif` for the one that was booted
     /// from. Left out: `link`. For a bond the bond's own name.
@@ -284,35 +288,24 @@ pub struct Network {
 }
 
 /// Somebody who can log in.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// The name to log in with.
     pub name: Name,
     /// The hash of the password, `random`, `prompt`, or `locked` (the default): only with a key.
-    #[serde(default = "locked")]
     pub password: Password,
     /// Whether this user may become root (the group `wheel`).
-    #[serde(default)]
     pub admin: bool,
     /// More groups.
-    #[serde(default)]
     pub groups: Vec<Name>,
     /// The person's name. From EL6 on.
-    #[serde(default)]
     pub comment: Option<Text>,
     /// Public keys that may log in.
-    #[serde(default)]
     pub ssh_keys: Vec<SshKey>,
 }
 
-fn locked() -> Password {
-    Password::Locked
-}
-
 /// What SELinux does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Selinux {
     /// It forbids.
     #[default]
@@ -324,8 +317,7 @@ pub enum Selinux {
 }
 
 /// What comes through the firewall.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Firewall {
     /// Whether there is one.
     pub enabled: bool,
@@ -353,8 +345,7 @@ checked_text!(
 );
 
 /// What is installed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Packages {
     /// An environment by its id, such as `minimal-environment`. From EL7 on.
     pub environment: Option<Group>,
@@ -369,8 +360,7 @@ pub struct Packages {
 }
 
 /// Services that start, and those that do not.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Services {
     /// They start with the machine.
     pub enabled: Vec<Name>,
@@ -379,11 +369,9 @@ pub struct Services {
 }
 
 /// The disk. Without a `wipe` rule nothing of it is written and the installer asks.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Disk {
     /// Which disk may be erased; see [`Wipe`].
-    #[serde(deserialize_with = "wipe")]
     pub wipe: Option<Wipe>,
     /// `lvm` (the default), `plain`, or `thin` (from EL7 on).
     pub layout: Layout,
@@ -396,14 +384,8 @@ pub struct Disk {
     pub encrypt: Option<Text>,
 }
 
-fn wipe<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Wipe>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    text.parse().map(Some).map_err(serde::de::Error::custom)
-}
-
 /// How the installer shows itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// In text.
     #[default]
@@ -415,8 +397,7 @@ pub enum Mode {
 }
 
 /// What the machine does when it is installed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum End {
     /// It starts again.
     #[default]
@@ -428,8 +409,7 @@ pub enum End {
 }
 
 /// When a script runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum When {
     /// Before the installer looks at disks.
     Pre,
@@ -441,22 +421,18 @@ pub enum When {
 }
 
 /// A script of the user's.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
     /// `pre`, `post` (the default) or `post-outside`.
-    #[serde(default)]
     pub when: When,
     /// What runs it; a shell unless it is said.
-    #[serde(default)]
     pub interpreter: Option<Word>,
     /// The script.
     pub body: Body,
 }
 
 /// The lines of a script.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Body(String);
 
 /// Longest script, in bytes.
@@ -499,9 +475,16 @@ impl TryFrom<String> for Body {
     }
 }
 
+impl FromStr for Body {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::try_from(text.to_owned())
+    }
+}
+
 /// Where more packages are.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repo {
     /// Its name.
     pub name: Name,
@@ -510,8 +493,7 @@ pub struct Repo {
 }
 
 /// Everything that a generated kickstart says.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
     /// The language of the installed system, such as `de_AT.UTF-8`.
     pub lang: Word,
@@ -530,7 +512,6 @@ pub struct Profile {
     /// Public keys that may log in as root.
     pub ssh_keys: Vec<SshKey>,
     /// Who else can log in.
-    #[serde(rename = "user")]
     pub users: Vec<User>,
     /// What SELinux does.
     pub selinux: Selinux,
@@ -549,10 +530,8 @@ pub struct Profile {
     /// What the machine does when it is installed.
     pub end: End,
     /// Where more packages are.
-    #[serde(rename = "repo")]
     pub repos: Vec<Repo>,
     /// Scripts.
-    #[serde(rename = "script")]
     pub scripts: Vec<Script>,
 }
 
@@ -582,30 +561,6 @@ impl Default for Profile {
     }
 }
 
-/// Longest profile, in bytes.
-const MAX_PROFILE: usize = 1 << 20;
-
-impl Profile {
-    /// Reads a profile written in TOML.
-    ///
-    /// # Errors
-    /// The line, what is wrong there, and what may stand there.
-    pub fn from_toml(text: &[u8]) -> Result<Self, String> {
-        if text.len() > MAX_PROFILE {
-            return Err("a profile has at most 1 MiB".to_owned());
-        }
-        let text = std::str::from_utf8(text).map_err(|error| {
-            let line = 1 + text[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
-            format!("line {line}: a letter is not UTF-8; save the file as UTF-8")
-        })?;
-        toml::from_str(text).map_err(|error| {
-            let line = error.span().map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
-            let message = error.message().trim().replace('\n', "; ");
-            line.map_or_else(|| message.clone(), |line| format!("line {line}: {message}"))
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -628,7 +583,7 @@ mod tests {
     fn faults_are_told_with_their_line() {
         for (text, line, said) in [
             ("lang = 'x'\nroot = 'secret'\n", 2, "in the open"),
-            ("\n\nlangg = 'x'\n", 3, "unknown field"),
+            ("\n\nlangg = 'x'\n", 3, "not known here"),
             ("hostname = 'a_b'\n", 1, "name of a host"),
             ("[disk]\nwipe = 'biggest'\n", 2, "biggest"),
             ("[[network]]\naddress = '10.0.0.5'\n", 2, "10.0.0.5/24"),
@@ -638,6 +593,15 @@ mod tests {
             ("append = \"a\\nb\"\n", 1, "U+000A"),
             ("lang = '--x'\n", 1, "begins with -"),
             ("a = [\n", 1, ""),
+            ("\n[firewall]\nenabled = 'yes'\n", 3, "true or false"),
+            ("lang = 5\n", 1, "a text in quotes"),
+            ("end = 5\n", 1, "a text in quotes"),
+            ("end = 'never'\n", 1, "poweroff"),
+            ("ntp = 'ntp.example.org'\n", 1, "a list in brackets"),
+            ("disk = 'sda'\n", 1, "a table"),
+            ("network = [{ vlan = '5' }]\n", 1, "a number"),
+            ("network = [{ mtu = 70000 }]\n", 1, "a number"),
+            ("\n[[user]]\nadmin = true\n", 2, "name is missing"),
         ] {
             let error = Profile::from_toml(text.as_bytes()).expect_err(text);
             assert!(error.starts_with(&format!("line {line}: ")) && error.contains(said), "{text}: {error}");

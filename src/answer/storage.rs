@@ -174,8 +174,7 @@ fn parse_size(text: &str) -> Result<u64, String> {
 }
 
 /// What is done with the disk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Layout {
     /// Logical volumes, the installer's own default.
     #[default]

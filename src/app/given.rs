@@ -12,6 +12,7 @@ use crate::boot::arch::Arch;
 use crate::config::LoaderFile;
 use crate::media::pe;
 use crate::media::search::{contains, position};
+use crate::order;
 
 /// Largest loader. The largest in use, a GRUB or iPXE with everything in it, have 4 MB.
 const MAX_LEN: u64 = 16 << 20;
@@ -138,7 +139,7 @@ impl Beside {
         let entries = fs::read_dir(&self.directory).map_err(|error| format!("{}: {error}", self.shown()))?;
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         let mut names: Vec<String> = names.filter(|name| is_wanted(name)).collect();
-        names.sort();
+        order::by(&mut names, Ord::cmp);
         names.truncate(MAX_FILES);
         Ok(names)
     }

@@ -20,6 +20,7 @@ use crate::image::{Extent, FileData, FileTree, FolderTree, ImageFile, IsoImage, 
 use crate::machine::ImageId;
 use crate::media::treeinfo::Discinfo;
 use crate::media::{EntryKind, Loaders, Media, find_loaders, recognise};
+use crate::order;
 
 /// How the names of images end, in a folder that holds other files too.
 const ENDINGS: [&str; 2] = ["iso", "img"];
@@ -145,7 +146,7 @@ pub(super) fn in_folder(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let entries: io::Result<Vec<_>> =
         fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect();
     let mut paths: Vec<PathBuf> = entries?.into_iter().filter(is_image).collect();
-    paths.sort();
+    order::by(&mut paths, Ord::cmp);
     Ok(paths)
 }
 
@@ -278,7 +279,7 @@ fn in_parallel<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) ->
         };
         threads.into_iter().flat_map(join).collect()
     });
-    results.sort_unstable_by_key(|(at, _)| *at);
+    order::by_key(&mut results, |(at, _)| *at);
     results.into_iter().map(|(_, result)| result).collect()
 }
 

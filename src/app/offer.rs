@@ -19,6 +19,7 @@ use crate::event::What;
 use crate::machine::ImageId;
 use crate::media::embedded::{self, Role};
 use crate::media::{Loaders, UefiArch, UefiKind, UefiLoader};
+use crate::order;
 
 /// The first program for BIOS machines, as the catalogue names it.
 const PXELINUX: &str = "pxelinux.0";
@@ -48,10 +49,10 @@ impl Programs {
         let of_image = |image: &Image| first_programs(&image.loaders, &prefix(image));
         // The later wins, and of equal ones the first.
         images.reverse();
-        images.sort_by_key(|image| image.age);
+        order::by_key(&mut images, |image| image.age);
         let mut common = FirstPrograms {
-            given: given.iter().map(|it| (it.arch, it.first.clone())).collect(),
-            given_ipxe: given.iter().filter(|it| it.is_ipxe).map(|it| it.arch).collect(),
+            given: order::map(given.iter().map(|it| (it.arch, it.first.clone()))),
+            given_ipxe: order::set(given.iter().filter(|it| it.is_ipxe).map(|it| it.arch)),
             built_in: built_in(),
             ..FirstPrograms::default()
         };
@@ -62,8 +63,8 @@ impl Programs {
                 overlay(&mut programs, &of_image(image));
                 (image.id.clone(), programs)
             });
-        let preparers = images.iter().flat_map(|image| preparers(&image.loaders, &prefix(image))).collect();
-        Self { of_images: of_images.collect(), common, preparers }
+        let preparers = order::map(images.iter().flat_map(|image| preparers(&image.loaders, &prefix(image))));
+        Self { of_images: order::map(of_images), common, preparers }
     }
 
     /// The image whose loader UEFI machines get that may choose.
@@ -105,10 +106,10 @@ fn first_programs(loaders: &Loaders, prefix: &str) -> FirstPrograms {
     let uefi = loaders.uefi.iter().filter(|loader| loader.kind == UefiKind::Grub2);
     let uefi = uefi.map(|loader| (uefi_arch(loader.arch), format!("{prefix}{}", loader.first())));
     let arches = |can: fn(&UefiLoader) -> bool| {
-        loaders.uefi.iter().filter(|loader| can(loader)).map(|loader| uefi_arch(loader.arch)).collect()
+        order::set(loaders.uefi.iter().filter(|loader| can(loader)).map(|loader| uefi_arch(loader.arch)))
     };
     FirstPrograms {
-        image: bios.chain(uefi).collect(),
+        image: order::map(bios.chain(uefi)),
         speaks_http: arches(|loader| loader.speaks_http),
         knows_proxy: arches(|loader| loader.knows_proxy),
         ..FirstPrograms::default()
@@ -127,7 +128,7 @@ fn preparers(loaders: &Loaders, prefix: &str) -> Vec<(String, Prepare)> {
 }
 
 fn built_in() -> BTreeMap<Arch, String> {
-    embedded::embedded().iter().map(|loader| (role_arch(loader.role), loader.name.to_owned())).collect()
+    order::map(embedded::embedded().iter().map(|loader| (role_arch(loader.role), loader.name.to_owned())))
 }
 
 fn uefi_arch(arch: UefiArch) -> Arch {

@@ -28,6 +28,7 @@ use crate::machine::{ImageId, Machine, Policy, Registry};
 use crate::media::embedded::{self, Embedded};
 use crate::media::{AnswerKind, BiosLoader, Entry, Loaders, UefiKind};
 use crate::net::clock;
+use crate::order;
 use crate::wire::MacAddr;
 
 /// Images that machines can be booted from, and the kickstart for them.
@@ -160,7 +161,7 @@ impl Prepared {
         if let Some(wish) = site.wish.default.as_ref().filter(|wish| site.entry_label(wish).is_none()) {
             let ids = site.images.iter().map(|image| image.id.to_string());
             let mut known: Vec<String> = ids.chain(site.labels()).collect();
-            known.sort();
+            order::by(&mut known, Ord::cmp);
             known.dedup();
             return Err(Refusal::wrong_use(format!(
                 "--default {wish}: nothing is called so. Take one of: {}",
@@ -252,14 +253,14 @@ impl Prepared {
             bios.extend(image.loaders.bios.map(|loader| (image.age, loader)));
         }
         // That of the latest image; of several equal ones the first.
-        bios.sort_by_key(|(age, _)| Reverse(*age));
+        order::by_key(&mut bios, |(age, _)| Reverse(*age));
         let bios: Vec<BiosLoader> = bios.into_iter().map(|(_, loader)| loader).collect();
         let bios = (!bios.is_empty()).then(|| unpack_bios(bios));
         let (pxelinux, given): (Vec<_>, Vec<_>) = self.given.into_iter().partition(Given::is_pxelinux);
         let pxelinux = pxelinux.into_iter().next().map(|given| unpacked(given.files));
         let built_in = embedded::embedded().iter().map(|it| (it.name.to_owned(), unpack_embedded(it)));
         let given = given.into_iter().flat_map(|it| it.files).map(|(name, bytes)| {
-            let files = BTreeMap::from([(name.clone(), bytes)]);
+            let files = order::map([(name.clone(), bytes)].into_iter());
             (name, unpacked(files))
         });
         Catalog::new(Parts {
@@ -268,7 +269,7 @@ impl Prepared {
             answers: self.answers,
             bios: pxelinux.or(bios),
             // The user's come last: of two files of one name theirs is served.
-            embedded: built_in.chain(given).collect(),
+            embedded: order::map(built_in.chain(given)),
             machines,
             started: clock::unix_seconds(),
         })
@@ -434,6 +435,6 @@ fn unpack_bios(loaders: Vec<BiosLoader>) -> Unpack {
 fn unpack_embedded(loader: &'static Embedded) -> Unpack {
     Box::new(move || {
         let bytes = loader.unpack().map_err(|error| format!("{}: {error}", loader.name))?;
-        Ok(BTreeMap::from([(loader.name.to_owned(), bytes.into())]))
+        Ok(order::map([(loader.name.to_owned(), bytes.into())].into_iter()))
     })
 }

@@ -41,6 +41,7 @@ use crate::net::signals::{self, ReportSignal, Stop};
 use crate::net::state::LeaseFile;
 use crate::net::tftp::{self, TftpConfig};
 use crate::net::{clock, iface, random};
+use crate::order;
 use crate::wire::MacAddr;
 
 /// How long a lease lasts, in seconds: longer than any install, and a machine that stays renews it in time.
@@ -272,7 +273,7 @@ fn installed(registry: &Registry) -> Option<String> {
         .filter(is_over)
         .map(|it| it.name.clone().unwrap_or_else(|| it.mac.to_string()))
         .collect();
-    all.sort();
+    order::by(&mut all, Ord::cmp);
     let count = all.len();
     let names = all.iter().take(NAMES_TOLD).cloned().collect::<Vec<_>>().join(", ");
     let more = if count > NAMES_TOLD { ", ..." } else { "" };
@@ -388,7 +389,7 @@ fn dhcp_server(
 /// What another DHCP server has to tell machines where ours is off.
 fn advice(server: Ipv4Addr, programs: &crate::boot::select::FirstPrograms) -> String {
     let all = programs.built_in.iter().chain(&programs.image);
-    let files: std::collections::BTreeMap<_, _> = all.collect();
+    let files = order::map(all);
     let files: Vec<String> = files.iter().map(|(arch, name)| format!("{name} for {arch}")).collect();
     format!("tell your server: next-server {server}; boot file {}", files.join(", "))
 }

@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::boot::client::{Client, Firmware};
+use crate::order;
 use crate::wire::MacAddr;
 
 use super::Mode;
@@ -175,7 +176,7 @@ impl Ladder {
             )
         });
         let mut lines: Vec<String> = machines.chain(kinds).collect();
-        lines.sort_unstable();
+        order::by(&mut lines, Ord::cmp);
         lines.concat()
     }
 

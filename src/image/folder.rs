@@ -95,7 +95,7 @@ impl FileTree for FolderTree {
             is_shown.then(|| Entry { name, is_directory, len, modified: modified(&metadata) })
         };
         let mut entries: Vec<Entry> = names.filter_map(|it| entry(it.file_name().into_vec())).collect();
-        entries.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+        crate::order::by(&mut entries, |left, right| left.name.cmp(&right.name));
         Some(entries)
     }
 }

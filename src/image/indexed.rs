@@ -119,7 +119,7 @@ impl FileTree for Indexed {
         let directory = self.resolve(path)?;
         let Kind::Directory { .. } = self.index.node(directory)?.kind else { return None };
         let mut entries: Vec<Entry> = self.entries(directory).map(|(_, entry)| entry).collect();
-        entries.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+        crate::order::by(&mut entries, |left, right| left.name.cmp(&right.name));
         Some(entries)
     }
 }

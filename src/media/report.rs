@@ -6,6 +6,7 @@ use super::entry::{AnswerKind, EntryKind};
 use super::loaders::{BiosSource, Loaders, Signature, UefiArch, UefiKind, UefiLoader};
 use super::parts::Medium;
 use super::recognise::Media;
+use crate::order;
 
 /// A machine that may stand on the bench.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,7 +149,7 @@ impl Report {
                 boots.push(boot);
             }
         }
-        boots.sort_by_key(|boot| boot.firmware as u8);
+        order::by_key(&mut boots, |boot| boot.firmware as u8);
         for firmware in Firmware::expected(&media.arch) {
             if boots.iter().any(|boot| boot.firmware == *firmware) {
                 continue;

@@ -13,6 +13,7 @@ use super::implanted::{self, Check, DESCRIPTOR, Implanted, Mismatch};
 use super::paths;
 use super::treeinfo::Treeinfo;
 use crate::image::{FileData, FileTree, Node, ReadAt};
+use crate::order;
 
 /// Most bytes wanted at once.
 pub const MAX_PIECE: usize = 256 << 10;
@@ -125,7 +126,7 @@ impl Verification {
             }
         }
         // In the order they lie on the medium: one sweep.
-        files.sort_by_key(|listed| listed.data.extent_at(0).map_or(0, |extent| extent.offset));
+        order::by_key(&mut files, |listed| listed.data.extent_at(0).map_or(0, |extent| extent.offset));
         let room = source.len().saturating_mul(MAX_READS);
         let mut bytes = 0_u64;
         files.retain(|listed| {

@@ -3,6 +3,7 @@
 //! The kernel lists sockets by inode (`/proc/net/udp`, proc(5)); whose they are is found by looking through
 //! every process's descriptors, which takes root for processes of others.
 
+use crate::order;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
@@ -90,7 +91,7 @@ pub(super) fn owners(transport: Transport, port: u16) -> Vec<Owner> {
         .filter(|(_, folder)| holds_any(folder, &inodes))
         .map(|(pid, folder)| owner(pid, &folder))
         .collect();
-    found.sort_by_key(|owner| owner.pid);
+    order::by_key(&mut found, |owner| owner.pid);
     found
 }
 

@@ -12,6 +12,7 @@ use super::compression::{Compression, Packed};
 use super::sums::{self, Sum};
 use super::{Limits, PackageError, ar, tar};
 use crate::image::FileData;
+use crate::order;
 
 /// What a list of checksums or a control file may have, in bytes: that of a kernel's modules has 1 MB.
 const CONTROL: Limits = Limits { file_bytes: 8 << 20, total_bytes: 8 << 20, payload_bytes: 32 << 20 };
@@ -81,7 +82,7 @@ impl Package {
         let sums = files.remove("md5sums").unwrap_or_default();
         let sums = String::from_utf8_lossy(&sums);
         let lines = sums.lines().filter_map(|line| line.split_once("  "));
-        lines.filter_map(|(sum, path)| Some((path.to_owned(), Sum::parse(sum.as_bytes())?))).collect()
+        order::map(lines.filter_map(|(sum, path)| Some((path.to_owned(), Sum::parse(sum.as_bytes())?))))
     }
 }
 

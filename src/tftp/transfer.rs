@@ -16,6 +16,9 @@ const GIVE_UP: Duration = Duration::from_secs(31);
 /// The same once everything was sent: a boot program that has its file jumps into it without a last word.
 const GIVE_UP_LAST: Duration = Duration::from_secs(7);
 
+/// A copy of a request is late by less than this.
+const LATE: Duration = Duration::from_millis(500);
+
 /// How often the same is sent at least before a client is given up.
 const MIN_SENDINGS: u32 = 3;
 
@@ -189,6 +192,12 @@ impl Transfer {
     /// When [`Transfer::on_time`] is to be called, if nothing happens before.
     pub fn deadline(&self) -> Duration {
         self.timer.deadline()
+    }
+
+    /// Whether the client takes block after block. Its request coming again now is a copy that came by a longer way: a machine
+    /// that begins anew is silent first, for longer than half a second.
+    pub fn is_moving(&self, now: Duration) -> bool {
+        !self.is_unanswered() && !self.is_all_sent() && now.saturating_sub(self.progress_at) < LATE
     }
 
     /// When something was sent last.

@@ -30,6 +30,18 @@ fn t01_without_options_the_first_block_comes_at_once() {
 }
 
 #[test]
+fn t13_a_request_is_a_late_copy_while_the_client_moves_on() {
+    let (mut transfer, _) = start(5000, 512, 1, true);
+    assert!(!transfer.is_moving(T0), "nothing was acknowledged: no answer was seen");
+    transfer.on_ack(0, T0);
+    transfer.on_ack(1, seconds(1));
+    assert!(transfer.is_moving(seconds(1) + LATE / 2));
+    assert!(!transfer.is_moving(seconds(1) + LATE), "it has begun again");
+    (2..10).for_each(|block| drop(transfer.on_ack(block, seconds(2))));
+    assert!(!transfer.is_moving(seconds(2)), "the last block is out: many ask anew without a last word");
+}
+
+#[test]
 fn t10_data_wait_for_the_acknowledgement_of_the_options() {
     let (mut transfer, _) = start(1000, 512, 1, true);
     assert_eq!(transfer.on_ack(1, T0), Step::Wait);

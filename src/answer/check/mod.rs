@@ -15,6 +15,7 @@ mod walk;
 use super::Release;
 use super::finding::{Finding, Report, Severity};
 use super::repository::Repository;
+use crate::order;
 
 /// What a kickstart is checked against.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +48,7 @@ pub fn check(text: &[u8], against: Against<'_>) -> Report {
         findings.extend(packages::compare(&walk, repository));
     }
     findings.extend(walk.findings);
-    findings.sort_by_key(|finding| (finding.line, finding.severity, finding.column));
+    order::by_key(&mut findings, |finding| (finding.line, finding.severity, finding.column));
     findings.truncate(MAX_FINDINGS);
     Report { release, summary, findings }
 }
@@ -88,7 +89,7 @@ fn other_release(text: &str, release: Release, walk: &walk::Walk) -> Option<Stri
         (other.generation().abs_diff(release.generation()), other.is_fedora() != release.is_fedora())
     };
     let mut others: Vec<Release> = Release::ALL.into_iter().filter(|other| *other != release).collect();
-    others.sort_by_key(distance);
+    order::by_key(&mut others, distance);
     // One that has nothing against it says more than one that only goes on.
     let finds = |is_strict| others.iter().find(|other| walk::is_taken(text, **other, is_strict));
     let written_for = finds(true).or_else(|| finds(false))?;

@@ -6,6 +6,7 @@ use super::Image;
 use crate::boot::site::Packages;
 use crate::machine::ImageId;
 use crate::media::treeinfo::Discinfo;
+use crate::order;
 
 /// `items` with the discs of one set together, in the order of their numbers. A set stands where its first disc was named.
 ///
@@ -29,7 +30,7 @@ pub(super) fn sets<T>(items: Vec<T>, disc: impl Fn(&T) -> Option<&Discinfo>) -> 
         }
     }
     for set in &mut sets {
-        set.sort_by_key(|it| numbers(disc(it)).and_then(|numbers| numbers.first().copied()));
+        order::by_key(set, |it| numbers(disc(it)).and_then(|numbers| numbers.first().copied()));
     }
     sets
 }
@@ -37,9 +38,8 @@ pub(super) fn sets<T>(items: Vec<T>, disc: impl Fn(&T) -> Option<&Discinfo>) -> 
 /// The numbers of a disc; `None` when it is all there is.
 fn numbers(disc: Option<&Discinfo>) -> Option<BTreeSet<u32>> {
     let disc = disc.filter(|disc| !disc.stamp.is_empty())?;
-    let numbers: Option<BTreeSet<u32>> =
-        disc.discs.split(',').map(|number| number.trim().parse().ok()).collect();
-    numbers.filter(|numbers| !numbers.is_empty())
+    let numbers: Option<Vec<u32>> = disc.discs.split(',').map(|number| number.trim().parse().ok()).collect();
+    numbers.filter(|numbers| !numbers.is_empty()).map(|numbers| order::set(numbers.into_iter()))
 }
 
 /// Says where each image's packages come from: itself, another image of the same release, or `mirror`.

@@ -5,9 +5,6 @@ use std::io::{self, Read};
 use std::net::Ipv4Addr;
 use std::path::Path;
 
-use serde::Deserialize;
-use serde::de::value::{Error as ValueError, StrDeserializer};
-
 use crate::answer::Profile;
 use crate::answer::profile::{Addressing, Body, Name, Network, Port, Repo, Script, SshKey, Text, User, When};
 use crate::cli::KsOptions;
@@ -38,11 +35,6 @@ pub(in crate::app) fn of_file(path: Option<&Path>) -> Result<Profile, String> {
 /// The value of an option, as the type that the profile has.
 fn value<T: std::str::FromStr<Err = String>>(option: &str, text: &str) -> Result<T, String> {
     text.parse().map_err(|error| format!("{option}: {error}"))
-}
-
-/// The same for those that are one of a few words.
-fn word<'a, T: Deserialize<'a>>(option: &str, text: &'a str) -> Result<T, String> {
-    T::deserialize(StrDeserializer::<ValueError>::new(text)).map_err(|error| format!("{option}: {error}"))
 }
 
 /// Puts what the options say into the profile.
@@ -163,7 +155,7 @@ fn keys(path: &Path) -> Result<Vec<SshKey>, String> {
 
 fn system(profile: &mut Profile, options: &KsOptions) -> Result<(), String> {
     if let Some(text) = &options.selinux {
-        profile.selinux = word("--selinux", text)?;
+        profile.selinux = value("--selinux", text)?;
     }
     if let Some(text) = &options.firewall {
         let firewall = &mut profile.firewall;
@@ -204,10 +196,10 @@ fn system(profile: &mut Profile, options: &KsOptions) -> Result<(), String> {
         profile.append = Some(value("--append", text)?);
     }
     if let Some(text) = &options.mode {
-        profile.mode = word("--mode", text)?;
+        profile.mode = value("--mode", text)?;
     }
     if let Some(text) = &options.end {
-        profile.end = word("--end", text)?;
+        profile.end = value("--end", text)?;
     }
     Ok(())
 }
@@ -217,7 +209,7 @@ fn disk(profile: &mut Profile, options: &KsOptions) -> Result<(), String> {
         profile.disk.wipe = Some(value("--wipe", text)?);
     }
     if let Some(text) = &options.layout {
-        profile.disk.layout = word("--layout", text)?;
+        profile.disk.layout = value("--layout", text)?;
     }
     match &options.encrypt {
         None => {}

@@ -39,7 +39,7 @@ impl Lazy {
 impl Programs {
     pub(super) fn new(bios: Option<Unpack>, embedded: BTreeMap<String, Unpack>) -> Self {
         let embedded = embedded.into_iter().map(|(name, unpack)| (name, Lazy::new(unpack)));
-        Self { bios: bios.map(Lazy::new), embedded: embedded.collect() }
+        Self { bios: bios.map(Lazy::new), embedded: crate::order::map(embedded) }
     }
 
     /// The programs for BIOS machines.

@@ -92,7 +92,7 @@ impl Trees {
     fn ids(&self) -> Found {
         let mut ids: Vec<Entry> =
             self.shelves.iter().map(|shelf| directory(shelf.id.as_str().as_bytes())).collect();
-        ids.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+        crate::order::by(&mut ids, |left, right| left.name.cmp(&right.name));
         Found::Directory(ids)
     }
 

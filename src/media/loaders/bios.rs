@@ -12,6 +12,7 @@ use super::scan::Package;
 use super::search::{contains, position};
 use crate::image::{FileData, FileTree};
 use crate::media::paths;
+use crate::order;
 use crate::package::{self, Limits, PackageError};
 
 /// Where PXELINUX comes from.
@@ -90,7 +91,9 @@ pub(super) fn find(tree: &dyn FileTree, packages: &[Package], fats: &[Fat]) -> O
 /// The syslinux packages, newest build first.
 fn of_packages(packages: &[Package]) -> Vec<Candidate> {
     let mut found: Vec<&Package> = packages.iter().filter(|it| is_wanted(it.name())).collect();
-    found.sort_by(|left, right| right.age(left).then_with(|| rank(left.name()).cmp(&rank(right.name()))));
+    order::by(&mut found, |left, right| {
+        right.age(left).then_with(|| rank(left.name()).cmp(&rank(right.name())))
+    });
     let candidate = |package: &Package| Candidate {
         source: BiosSource::Package(package.path.clone()),
         build: package.build(),

@@ -10,6 +10,7 @@ use super::scan::Package;
 use super::set::Set;
 use super::uefi::{self, Names, UefiArch, UefiKind, UefiLoader};
 use crate::image::FileData;
+use crate::order;
 use crate::package::{self, Limits, PackageError};
 
 /// Where one distribution packs the loaders of an architecture. A name that ends in `*` may go on.
@@ -166,7 +167,7 @@ fn unpack(
     }
     let helpers = files.iter().filter_map(|(path, bytes)| Some((helper(path)?, bytes)));
     let programs = helpers.chain([(served.boot.clone(), shim), (served.grub.clone(), grub)]);
-    Ok(programs.map(|(name, bytes)| (name, FileData::from_bytes(bytes.clone()))).collect())
+    Ok(order::map(programs.map(|(name, bytes)| (name, FileData::from_bytes(bytes.clone())))))
 }
 
 /// The vendor's directory below `EFI`, where a path has one.

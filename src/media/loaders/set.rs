@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::image::{BootImage, Entry, File, FileData, FileTree, Node};
+use crate::order;
 use crate::package::PackageError;
 
 /// Where the directories are: `loaders/x64/bootx64.efi`.
@@ -102,7 +103,7 @@ impl Set {
             Entry { name: name.clone().into_bytes(), is_directory: false, len, modified: 0 }
         };
         let mut entries: Vec<Entry> = self.names.iter().map(entry).collect();
-        entries.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+        order::by(&mut entries, |left, right| left.name.cmp(&right.name));
         entries
     }
 

@@ -7,7 +7,6 @@
 //! shim and GRUB are always of one directory: a shim takes no GRUB of another vendor, and a revoked one of neither.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 
 use super::fat::Fat;
 use super::pe::{self, Signature};
@@ -15,6 +14,7 @@ use super::search::contains;
 use super::set::Set;
 use crate::image::FileTree;
 use crate::media::paths;
+use crate::order;
 
 /// The architecture of an EFI loader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -250,8 +250,7 @@ impl Place<'_> {
             let file = self.tree.file(paths::join(&self.directory, &name).as_bytes())?;
             lower.ends_with(".efi").then_some((lower, file))
         });
-        let programs: BTreeMap<_, _> = programs.collect();
-        Set::open(names.suffix, programs)
+        Set::open(names.suffix, order::map(programs))
     }
 
     /// The loader of one architecture; `None` when there is nothing of it.

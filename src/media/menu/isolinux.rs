@@ -6,6 +6,7 @@ use super::{
     Action, Item, MAX_DEPTH, MAX_FILES, MAX_ITEMS, OwnMenu, absolute, clean, directory_of, text, words,
 };
 use crate::image::FileTree;
+use crate::order;
 
 /// Reads the file at `path` and what it includes.
 pub(super) fn read(tree: &dyn FileTree, path: &str) -> OwnMenu {
@@ -201,7 +202,7 @@ impl Reader<'_> {
             default = None;
         }
         self.menu.menu.default = default;
-        self.menu.menu.screens.sort_unstable();
+        order::by(&mut self.menu.menu.screens, Ord::cmp);
         self.menu
     }
 }

@@ -3,13 +3,14 @@
 use super::{Action, Item, MAX_ITEMS, OwnMenu, absolute, clean, found, text, words};
 use crate::image::FileTree;
 use crate::media::paths;
+use crate::order;
 
 /// Reads all entries, sorted by their file names; `None` when there are none.
 pub(super) fn read(tree: &dyn FileTree) -> Option<OwnMenu> {
     let directory = paths::spelled(tree, "loader/entries")?;
     let mut names: Vec<String> = paths::names(tree, &directory);
     names.retain(|name| name.ends_with(".conf"));
-    names.sort();
+    order::by(&mut names, Ord::cmp);
     names.truncate(MAX_ITEMS);
     let mut menu = OwnMenu::default();
     menu.menu.path = directory.clone();

@@ -2,11 +2,12 @@
 
 use super::{Candidate, Interface, Reason};
 use crate::net::invocation::Invocation;
+use crate::order;
 
 /// All interfaces in aligned columns, the best first, and the command to type with that one filled in.
 pub fn describe(candidates: &[Candidate], invocation: &Invocation) -> String {
     let mut sorted: Vec<_> = candidates.iter().collect();
-    sorted.sort_by_key(|candidate| rank(candidate));
+    order::by_key(&mut sorted, |candidate| rank(candidate));
     let rows: Vec<_> = sorted.iter().map(|candidate| row(candidate)).collect();
     let heading = ["interface", "link", "address", "remark"].map(str::to_owned);
     let mut text = aligned(&[vec![heading], rows].concat());

@@ -51,7 +51,7 @@ pub(super) struct Tools {
 pub(super) struct Flight<'a> {
     port: Port<'a>,
     peer: SocketAddrV4,
-    name: Vec<u8>,
+    wish: Wish,
     content: Content,
     transfer: Transfer,
     option_ack: Vec<u8>,
@@ -80,7 +80,7 @@ impl<'a> Flight<'a> {
         let flight = Self {
             port,
             peer,
-            name: wish.name.clone(),
+            wish: wish.clone(),
             content,
             transfer,
             option_ack: option_ack.unwrap_or_default(),
@@ -126,7 +126,7 @@ impl<'a> Flight<'a> {
     }
 
     pub(super) fn name(&self) -> &[u8] {
-        &self.name
+        &self.wish.name
     }
 
     pub(super) fn role(&self) -> Role {
@@ -167,7 +167,12 @@ impl<'a> Flight<'a> {
 
     /// Whether `wish` is the request of this transfer, sent again because no answer was seen.
     pub(super) fn is_same_wish(&self, wish: &Wish) -> bool {
-        self.transfer.is_unanswered() && self.name == wish.name
+        self.transfer.is_unanswered() && self.wish == *wish
+    }
+
+    /// Whether `wish` is the request of this transfer, come once more by a longer way.
+    pub(super) fn is_late_copy(&self, wish: &Wish, now: Duration) -> bool {
+        self.wish == *wish && self.transfer.is_moving(now)
     }
 
     pub(super) fn on_repeated_request(&mut self, now: Duration, tools: &mut Tools) {

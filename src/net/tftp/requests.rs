@@ -83,6 +83,9 @@ impl<'a> Server<'a> {
                 flight.on_repeated_request(now, &mut self.tools);
                 return self.settle(number);
             }
+            if flight.is_late_copy(wish, now) {
+                return log::debug!("{peer}: the request came twice");
+            }
             // The client has started again from the same port.
             let outcome = match flight.is_lingering() {
                 true => Outcome::Done,

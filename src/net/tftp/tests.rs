@@ -3,7 +3,7 @@ use super::*;
 use crate::content::networks::Networks;
 use crate::content::{Body, Content, Found, Request, Role};
 use crate::image::{Extent, FileData, ImageFile};
-use crate::wire::tftp::{self, Packet};
+use crate::wire::tftp::{self, ErrorCode, Packet};
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -157,6 +157,33 @@ fn t13_a_request_that_is_repeated_at_once_opens_no_second_transfer() {
     assert_eq!(bench.received().0[..4], [0, 3, 0, 1]);
 }
 
+/// A wire may deliver a copy of the request when the client has long had its first blocks (seen with busybox, which gives up
+/// when its port is closed under it).
+#[test]
+fn t13_a_late_copy_of_the_request_does_not_end_the_transfer() {
+    let bench = Bench::with(false, shelf(100_000));
+    let goes_on = || {
+        let client = machine(MACHINE);
+        let ask = || client.send_to(&tftp::read_request(b"added", "octet", &[]), bench.port).unwrap();
+        let hear = || client.recv_from(&mut [0; 2048]).unwrap().1;
+        ask();
+        let port = hear();
+        for block in 1..20_u16 {
+            client.send_to(&tftp::ack(block), port).unwrap();
+            if hear() != port {
+                return false;
+            }
+            if block == 10 {
+                ask();
+            }
+        }
+        client.send_to(&tftp::error(ErrorCode::Undefined, "enough"), port).unwrap();
+        true
+    };
+    // Half a second in which this thread or the server's had no turn is taken for a machine that begins again.
+    assert!((0..5).any(|_| goes_on()));
+}
+
 #[test]
 fn t12_a_probe_and_then_the_file_from_the_same_client() {
     let bench = Bench::new();
@@ -168,7 +195,9 @@ fn t12_a_probe_and_then_the_file_from_the_same_client() {
     let (oack, port) = bench.received();
     assert_eq!(oack, b"\0\x06blksize\x001468\0windowsize\x004\0");
     bench.client.send_to(&tftp::ack(0), port).unwrap();
-    assert_eq!(bench.received().0.len(), 4 + 1000);
+    // On a busy computer the options may come again.
+    let first = std::iter::repeat_with(|| bench.received().0).find(|packet| packet[1] != 6);
+    assert_eq!(first.map(|packet| packet.len()), Some(4 + 1000));
 }
 
 #[test]
@@ -266,7 +295,11 @@ fn t26_one_port_for_all_serves_many_at_once() {
     let mut buffer = [0; 2048];
     for (block, len) in [(0, 0), (1, 600), (2, 400)] {
         for client in &clients {
-            let (got, from) = client.recv_from(&mut buffer).unwrap();
+            let (mut got, mut from) = client.recv_from(&mut buffer).unwrap();
+            // On a busy computer the one before may come again.
+            while block > 0 && (buffer[1] == 6 || buffer[3] < block) {
+                (got, from) = client.recv_from(&mut buffer).unwrap();
+            }
             assert_eq!(from, bench.port);
             if block > 0 {
                 assert_eq!((&buffer[..4], got), (&[0, 3, 0, block][..], 4 + len));
@@ -302,7 +335,11 @@ fn s20_a_source_that_shrinks_ends_in_an_error_and_no_byte_is_made_up() {
         if block == 99 {
             std::fs::File::options().write(true).open(&path).unwrap().set_len(150_000).unwrap();
         }
-        let (packet, _) = bench.received();
+        let mut packet = bench.received().0;
+        // On a busy computer the one before may come again.
+        while matches!(Packet::parse(&packet), Ok(Packet::Data { block: old, .. }) if old <= block) {
+            packet = bench.received().0;
+        }
         match Packet::parse(&packet) {
             Ok(Packet::Data { payload, .. }) => {
                 let at = usize::from(block) * 1000;
