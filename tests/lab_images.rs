@@ -24,6 +24,7 @@ use pxego::media::{GrubVerb, Medium, UefiKind, find_loaders, recognise};
 use pxego::wire::MacAddr;
 use pxego::wire::dhcp::MessageType;
 use pxego::wire::dhcp_option::Code;
+use serde_json::Value;
 
 fn open(layout: &str) -> IsoImage {
     let file = ImageFile::open(&lab::image(layout)).unwrap();
@@ -259,5 +260,13 @@ fn coreos_is_told_of_the_disk_that_was_named() {
         assert!(!String::from_utf8(menu).unwrap().contains("coreos.inst."));
         rom.pxego.stop();
     }
+    // Without an answer file nothing is erased, and that is said.
+    let mut rom = Rom::new(&["--iso", image, "--state", state, "--wipe", "nvme0n1"]);
+    rom.starts();
+    let menu = rom.fetches("http://192.168.100.1/boot.ipxe", "menu");
+    assert!(!menu.contains("coreos.inst."), "{menu}");
+    let events = rom.pxego.stop();
+    let is_said = |event: &Value| event["text"].as_str().is_some_and(|text| text.contains("nothing erased"));
+    assert!(events.iter().any(is_said), "{events:#?}");
     fs::remove_dir_all(scratch).unwrap();
 }

@@ -120,6 +120,13 @@ impl Prepared {
         {
             warnings.push(format!("{name} is given to nobody: no image takes it"));
         }
+        if profile.is_some() && prepared.iter().all(|it| it.written.is_none()) {
+            warnings.push(
+                "no image takes the kickstart that --wipe or --profile writes: nothing is installed by itself, and nothing \
+                 erased. Give the image's own kind of answer file with --ks"
+                    .to_owned(),
+            );
+        }
         let disk = config.disk.clone();
         if disk.is_some() && !prepared.iter().any(Prepare::takes_disk) {
             return Err(Refusal::wrong_use(
