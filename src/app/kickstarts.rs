@@ -2,14 +2,15 @@
 
 use super::images::Image;
 use super::{Refusal, ks};
-use crate::answer::write::{Sources, write};
+use crate::answer::write::{Sources, write, write_asking};
 use crate::answer::{Kickstart, Profile, Release};
 use crate::boot::site::Packages;
 use crate::config::Config;
 
 /// What a kickstart is written from: the address in it is known later.
 pub(super) struct Written {
-    profile: Profile,
+    /// `None`: the installer asks.
+    profile: Option<Profile>,
     release: Release,
 }
 
@@ -18,9 +19,12 @@ impl Written {
     /// any other.
     pub(super) fn kickstart(&self, image: &Image, tree: &str) -> Option<Kickstart> {
         let own = if image.packages == Packages::Own { &image.media.repositories[..] } else { &[] };
-        let sources = Sources { tree: None, ..Sources::of_tree(tree, own) };
-        // It was written once before, to see that it can be.
-        let text = write(&self.profile, self.release, &sources).ok()?;
+        let sources = Sources::of_tree(tree, own);
+        let text = match &self.profile {
+            None => write_asking(self.release, &sources),
+            // It was written once before, to see that it can be. Its source is put in as into any other.
+            Some(profile) => write(profile, self.release, &Sources { tree: None, ..sources }).ok()?,
+        };
         Kickstart::parse(text.into_bytes()).ok()
     }
 }
@@ -57,5 +61,12 @@ pub(super) fn write_from(profile: &Profile, image: &Image) -> Result<Written, Re
     if image.packages == Packages::Own {
         ks::refuse_missing(&text, release, image)?;
     }
-    Ok(Written { profile: profile.clone(), release })
+    Ok(Written { profile: Some(profile.clone()), release })
+}
+
+/// What is written for an image where the user gave no kickstart and wants none: the installer asks, and tells how far it is.
+/// Nothing where its release or its packages are not known.
+pub(super) fn asking(image: &Image) -> Option<Written> {
+    let release = Release::of(&image.media).filter(|_| image.packages != Packages::Unknown)?;
+    Some(Written { profile: None, release })
 }

@@ -120,6 +120,9 @@ impl Prepared {
                     Err(refusal) => return Err(refusal),
                 }
             }
+            if kickstarts.is_empty() && profile.is_none() && takes_kickstart(&image) {
+                written = kickstarts::asking(&image);
+            }
             has_kickstart |= written.is_some();
             prepared.push(Prepare { image, has_kickstart, written, judge });
         }

@@ -4,7 +4,6 @@
 //! every process's descriptors, which takes root for processes of others.
 
 use crate::order;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -76,7 +75,7 @@ pub(super) fn owners(transport: Transport, port: u16) -> Vec<Owner> {
         Transport::Udp => ["udp", "udp6"],
         Transport::Tcp => ["tcp", "tcp6"],
     };
-    let inodes: BTreeSet<u64> = tables
+    let inodes: Vec<u64> = tables
         .iter()
         .filter_map(|table| fs::read_to_string(format!("/proc/thread-self/net/{table}")).ok())
         .flat_map(|table| inodes_of_port(&table, transport, port))
@@ -108,7 +107,7 @@ fn inodes_of_port(table: &str, transport: Transport, port: u16) -> Vec<u64> {
     table.lines().skip(1).filter_map(inode_if_matching).collect()
 }
 
-fn holds_any(process: &Path, inodes: &BTreeSet<u64>) -> bool {
+fn holds_any(process: &Path, inodes: &[u64]) -> bool {
     let Ok(descriptors) = fs::read_dir(process.join("fd")) else { return false };
     descriptors.flatten().filter_map(|entry| fs::read_link(entry.path()).ok()).any(|target: PathBuf| {
         let inode =

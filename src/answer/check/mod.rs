@@ -90,7 +90,9 @@ fn other_release(text: &str, release: Release, walk: &walk::Walk) -> Option<Stri
     if errors == 0 {
         return None;
     }
-    let lines: std::collections::BTreeSet<usize> = walk.errors().map(|finding| finding.line).collect();
+    let mut lines: Vec<usize> = walk.errors().map(|finding| finding.line).collect();
+    order::by(&mut lines, Ord::cmp);
+    lines.dedup();
     let distance = |other: &Release| {
         (other.generation().abs_diff(release.generation()), other.is_fedora() != release.is_fedora())
     };

@@ -86,6 +86,18 @@ pub fn write(profile: &Profile, release: Release, sources: &Sources) -> Result<S
     Ok(writer.text)
 }
 
+/// Writes a kickstart that says where the packages are, and nothing else: the installer asks, as it does without one, but
+/// reports can be put into it.
+pub fn write_asking(release: Release, sources: &Sources) -> String {
+    let generation = release.generation();
+    let profile = Profile::default();
+    let mut writer =
+        Writer { profile: &profile, release, generation, text: String::new(), last: String::new() };
+    writer.line(&format!("# Kickstart for {release}, written by pxego: the installer asks for everything but the packages' place."));
+    writer.sources(sources);
+    writer.text
+}
+
 /// Puts hashes where passwords are to be made up or typed in. `hash` is told whose password it is.
 ///
 /// # Errors

@@ -1,7 +1,5 @@
 //! Images that belong together: the discs of one set, and an installer whose packages are on another image.
 
-use std::collections::BTreeSet;
-
 use super::Image;
 use crate::boot::site::Packages;
 use crate::machine::ImageId;
@@ -20,7 +18,8 @@ pub(super) fn sets<T>(items: Vec<T>, disc: impl Fn(&T) -> Option<&Discinfo>) -> 
             sets.iter_mut().find(|set| {
                 set.iter().all(|it| {
                     let is_same = disc(it).is_some_and(|it| it.stamp == own.stamp && it.arch == own.arch);
-                    is_same && numbers(disc(it)).is_some_and(|it| it.is_disjoint(&new))
+                    is_same
+                        && numbers(disc(it)).is_some_and(|it| it.iter().all(|number| !new.contains(number)))
                 })
             })
         });
@@ -30,16 +29,15 @@ pub(super) fn sets<T>(items: Vec<T>, disc: impl Fn(&T) -> Option<&Discinfo>) -> 
         }
     }
     for set in &mut sets {
-        order::by_key(set, |it| numbers(disc(it)).and_then(|numbers| numbers.first().copied()));
+        order::by_key(set, |it| numbers(disc(it)).and_then(|numbers| numbers.into_iter().min()));
     }
     sets
 }
 
 /// The numbers of a disc; `None` when it is all there is.
-fn numbers(disc: Option<&Discinfo>) -> Option<BTreeSet<u32>> {
+fn numbers(disc: Option<&Discinfo>) -> Option<Vec<u32>> {
     let disc = disc.filter(|disc| !disc.stamp.is_empty())?;
-    let numbers: Option<Vec<u32>> = disc.discs.split(',').map(|number| number.trim().parse().ok()).collect();
-    numbers.filter(|numbers| !numbers.is_empty()).map(|numbers| order::set(numbers.into_iter()))
+    disc.discs.split(',').map(|number| number.trim().parse().ok()).collect()
 }
 
 /// Says where each image's packages come from: itself, another image of the same release, or `mirror`.
