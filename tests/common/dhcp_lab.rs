@@ -354,14 +354,18 @@ pub fn terminate(running: &mut Running) {
     running.0.wait().unwrap();
 }
 
-/// Ends a program and its helpers, all that runs in a namespace: as a person would, and if that is not enough by force.
+/// Ends a program as a person would, which may have something to say on the wire before, and then its helpers.
 pub fn terminate_all(netns: &Netns, running: &mut Running) {
     signal(running, "TERM");
-    // It may have something to say on the wire before.
     let end = Instant::now() + DEADLINE;
     while running.0.try_wait().unwrap().is_none() && Instant::now() < end {
         std::thread::sleep(Duration::from_millis(5));
     }
+    kill_all(netns, running);
+}
+
+/// Ends a program and its helpers, all that runs in a namespace, by force.
+pub fn kill_all(netns: &Netns, running: &mut Running) {
     let pids = output_of(Command::new("ip").args(["netns", "pids", netns.name()]));
     for pid in pids.split_whitespace() {
         // It may have ended by itself.
