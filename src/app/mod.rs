@@ -9,6 +9,7 @@ mod given;
 mod images;
 mod inspect;
 mod journal;
+mod judge;
 mod kickstarts;
 mod knocks;
 mod ks;
@@ -26,6 +27,7 @@ mod serve;
 mod solicited;
 mod stuck;
 mod sweep;
+mod templates;
 mod throttle;
 mod verify;
 

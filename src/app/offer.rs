@@ -339,10 +339,19 @@ impl BootInfo for Offer {
         self.choose(client, &self.programs_for(client).beside_another_server())
     }
 
+    fn host_name(&self, client: &Client) -> Option<String> {
+        self.chronicle.name_of(client)
+    }
+
     fn has_file(&self, name: &str) -> bool {
         let Ok(name) = normalise(name.as_bytes()) else { return false };
-        let request =
-            Request { name: &name, peer: Ipv4Addr::UNSPECIFIED, protocol: Protocol::Tftp, serial: None };
+        let request = Request {
+            name: &name,
+            peer: Ipv4Addr::UNSPECIFIED,
+            protocol: Protocol::Tftp,
+            serial: None,
+            cards: &[],
+        };
         matches!(self.catalog.find(&request), Found::Content(_))
     }
 }

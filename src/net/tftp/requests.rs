@@ -107,8 +107,12 @@ impl<'a> Server<'a> {
                 return self.refuse(peer, &wish.name, ErrorCode::Undefined, text, outcome);
             }
         }
-        let request = Request { name: &wish.name, peer: *peer.ip(), protocol: Protocol::Tftp, serial: None };
-        match self.library.find(&request) {
+        let find = |name: &Vec<u8>| {
+            let (peer, protocol) = (*peer.ip(), Protocol::Tftp);
+            self.library.find(&Request { name, peer, protocol, serial: None, cards: &[] })
+        };
+        let literal = wish.with_backslashes.as_ref().map(find);
+        match literal.filter(|it| matches!(it, Found::Content(_))).unwrap_or_else(|| find(&wish.name)) {
             Found::Content(content) if content.absence().is_some() => {
                 let text = content.absence().map(|absence| absence.to_string()).unwrap_or_default();
                 self.refuse(peer, &wish.name, ErrorCode::Undefined, &text, Outcome::Unavailable);
