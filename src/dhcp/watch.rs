@@ -99,8 +99,9 @@ pub struct Watch {
     asked: u32,
     next_question: Duration,
     last_question: Duration,
-    /// Questions since another server last answered one.
+    /// Questions since another server was last heard of, and when the last one of them was asked.
     unanswered: u32,
+    counted: Duration,
     told: Vec<Ipv4Addr>,
     foreign: Option<ForeignServer>,
 }
@@ -119,6 +120,7 @@ impl Watch {
             next_question: now,
             last_question: now,
             unanswered: 0,
+            counted: now,
             told: Vec::new(),
             foreign: None,
         }
@@ -220,10 +222,11 @@ impl Watch {
         now: Duration,
     ) -> Vec<Action> {
         self.next_question = self.next_question.min(now);
+        // It made an offer a moment ago.
+        self.unanswered = 0;
         if self.state != State::Settled(Mode::Full) || self.wish != Wish::Auto {
             return Vec::new();
         }
-        self.unanswered = 0;
         self.settle(
             Mode::Proxy,
             Some(ForeignServer { ip: server, mac: None, offered: took, has_boot_info: false }),
@@ -247,7 +250,10 @@ impl Watch {
         if now >= self.next_question && self.wish != Wish::Off {
             actions.push(Action::Ask);
             self.last_question = now;
-            self.unanswered = self.unanswered.saturating_add(1);
+            // Many at once, because many clients ask or the link comes and goes, are one to a server that is slow.
+            if self.unanswered == 0 || now.saturating_sub(self.counted) >= ASK_WITH_CLIENTS {
+                (self.unanswered, self.counted) = (self.unanswered.saturating_add(1), now);
+            }
             self.asked = self.asked.saturating_add(1);
             self.next_question = self.question_after(now);
             if self.state == State::Settled(Mode::Proxy)

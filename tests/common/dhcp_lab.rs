@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use pnet_datalink::{Channel, Config};
 use serde_json::Value;
 
-use super::netns::{DEADLINE, Door, Netns, Running, run, wait_until};
+use super::netns::{DEADLINE, Door, Netns, Running, run, wait_for_end, wait_until};
 
 /// Where pxego serves when nothing else is said.
 pub const SERVER: &str = "192.168.100.1";
@@ -229,7 +229,7 @@ impl Pxego {
     /// Ends it as Ctrl-C would. All its events, and what it said on standard error.
     pub fn stop(mut self) -> (Vec<Value>, Vec<String>) {
         self.signal("TERM");
-        let status = self.process.wait().unwrap();
+        let status = wait_for_end(&mut self.process);
         while let Ok(line) = self.output.recv() {
             self.keep(&line);
         }
@@ -351,17 +351,21 @@ pub fn output_of(command: &mut Command) -> String {
 /// Ends a program as a person would and waits for it.
 pub fn terminate(running: &mut Running) {
     signal(running, "TERM");
-    running.0.wait().unwrap();
+    wait_for_end(&mut running.0);
 }
 
-/// Ends a program and its helpers, all that runs in a namespace: as a person would, and if that is not enough by force.
+/// Ends a program as a person would, which may have something to say on the wire before, and then its helpers.
 pub fn terminate_all(netns: &Netns, running: &mut Running) {
     signal(running, "TERM");
-    // It may have something to say on the wire before.
     let end = Instant::now() + DEADLINE;
     while running.0.try_wait().unwrap().is_none() && Instant::now() < end {
         std::thread::sleep(Duration::from_millis(5));
     }
+    kill_all(netns, running);
+}
+
+/// Ends a program and its helpers, all that runs in a namespace, by force.
+pub fn kill_all(netns: &Netns, running: &mut Running) {
     let pids = output_of(Command::new("ip").args(["netns", "pids", netns.name()]));
     for pid in pids.split_whitespace() {
         // It may have ended by itself.

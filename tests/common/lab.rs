@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::netns::{Netns, run};
+use super::netns::{Netns, run, wait_for_end};
 use super::wire::TAP;
 
 /// In the configurations that an image has for who boots from the medium itself; see `demo/image.sh`.
@@ -310,7 +310,7 @@ impl Pxego {
     /// The same by another signal: `INT` is Ctrl-C, `HUP` a terminal that was closed.
     pub fn stop_with(mut self, signal: &str) -> Vec<Value> {
         run(Command::new("kill").args(["-s", signal, &self.process.id().to_string()]));
-        let status = self.process.wait().unwrap();
+        let status = wait_for_end(&mut self.process);
         while let Ok(line) = self.output.recv() {
             self.keep(&line);
         }

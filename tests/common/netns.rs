@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -107,6 +107,25 @@ impl Door {
 
 /// A child process, ended when dropped.
 pub struct Running(pub Child);
+
+/// Waits for a process that was asked to end.
+///
+/// # Panics
+/// When it goes on for [`DEADLINE`]; it is killed.
+pub fn wait_for_end(process: &mut Child) -> ExitStatus {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = process.try_wait().unwrap() {
+            return status;
+        }
+        if start.elapsed() >= DEADLINE {
+            let _ = process.kill();
+            let _ = process.wait();
+            panic!("process {} does not end", process.id());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use pnet_datalink::{Channel, Config, DataLinkReceiver, DataLinkSender};
 
-use super::netns::{Bench, Netns, run};
+use super::netns::{Bench, Netns, run, wait_for_end};
 
 /// The machine's end of the cable, in the client's namespace.
 pub const TAP: &str = "tap0";
@@ -256,5 +256,5 @@ impl Drop for Capture {
 /// Asks a process to end, as Ctrl-C or a service manager would, and waits for it.
 pub fn terminate(process: &mut std::process::Child) -> std::process::ExitStatus {
     run(Command::new("kill").args(["-TERM", &process.id().to_string()]));
-    process.wait().unwrap()
+    wait_for_end(process)
 }

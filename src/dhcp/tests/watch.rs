@@ -116,6 +116,29 @@ fn a_server_that_is_unplugged_leaves_the_addresses_to_us() {
     assert!((115..150).contains(second), "{second}");
 }
 
+#[test]
+fn a_server_that_is_slow_or_heard_of_has_not_gone() {
+    let mut watch = Watch::new(Wish::Auto, true, false, at(0));
+    watch.on_frame(at(0));
+    watch.on_foreign(DHCP);
+    let millis = |count| at(100) + Duration::from_millis(count);
+    // Twenty machines that it gave addresses ask for them, in two seconds and again half a minute later.
+    for (number, from) in (0..40).map(|number| (number, number / 20 * 30_000)) {
+        let now = millis(from + number % 20 * 100);
+        assert_eq!(watch.on_other_server_chosen(OTHER_SERVER, Some(ip_77()), now), []);
+        assert_eq!(watch.due(now), [Action::Ask]);
+    }
+    // The cable has a loose contact.
+    for number in 0..20 {
+        watch.on_link(millis(40_000 + number * 100));
+        watch.on_frame(millis(40_000 + number * 100));
+        assert_eq!(watch.due(millis(40_000 + number * 100)), [Action::Ask]);
+    }
+    assert_eq!(watch.mode(), Some(Mode::Proxy));
+    let done = run(&mut watch, 143, 230);
+    assert!(done.contains(&(181, Action::Become(Mode::Full, None))), "{done:?}");
+}
+
 /// Two of our kind on one wire. The first one goes first; each has started when its time has come, and an offer takes so
 /// long. Times are in tenths of a second. What they have become.
 fn two(starts: [u64; 2], offer_takes: u64) -> [Option<Mode>; 2] {
