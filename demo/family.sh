@@ -1,17 +1,15 @@
 #!/usr/bin/env bash
 # Makes a small image of another family than Enterprise Linux: demo/family.sh LAYOUT [OUT.iso]
 #
-# LAYOUT is suse, arch, debian-live, coreos, ubuntu; debian-installer, whose kernel and ramdisk are the real ones of Debian's
-# package; unknown, of which nothing is known but its isolinux.cfg; memtest, ipxe and grub-rescue, which come inside
-# packages as they are. Kernels and loaders are real ones, of this computer's distribution; the ramdisk imitates where the
-# family's own looks first. Without OUT.iso the image is kept below target/ and made anew only when this recipe or a
-# package of its parts has changed. Prints its path.
+# LAYOUT is suse, arch, debian-live, clonezilla, alpine, coreos, ubuntu; debian-installer, whose kernel and ramdisk are the
+# real ones of Debian's package; unknown, of which nothing is known but its isolinux.cfg; memtest, ipxe and grub-rescue,
+# which come inside packages as they are. Kernels and loaders are real ones, of this computer's distribution; the ramdisk
+# imitates where the family's own looks first. Without OUT.iso the image is kept below target/ and made anew only when this
+# recipe or a package of its parts has changed. Prints its path.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 here=$(cd "$(dirname "$0")" && pwd)
-# Never to be seen by a machine: the configurations of the image itself have it.
-marker=LAB=image-configuration
-layouts="suse|arch|debian-live|coreos|ubuntu|debian-installer|unknown|memtest|ipxe|grub-rescue"
+layouts="suse|arch|debian-live|clonezilla|alpine|coreos|ubuntu|debian-installer|unknown|memtest|ipxe|grub-rescue"
 layout=${1-}
 [[ $layout =~ ^($layouts)$ ]] || die "usage: demo/family.sh $layouts [OUT.iso]"
 
@@ -26,43 +24,15 @@ if [[ -n ${as_it_is-} ]]; then
     exit
 fi
 
-kernel=$(file_of '/boot/vmlinuz-*')
-isolinux=$(file_of /usr/lib/ISOLINUX/isolinux.bin)
-pxelinux=$(file_of /usr/lib/PXELINUX/pxelinux.0)
-modules=$(dirname "$(file_of /usr/lib/syslinux/modules/bios/ldlinux.c32)")
+. "$here/recipe.sh"
 shim=$(file_of /usr/lib/shim/shimx64.efi.signed.latest /usr/lib/shim/shimx64.efi.signed)
-grub=$(file_of /usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed)
-parts=("$kernel" "$isolinux" "$pxelinux" "$shim" "$grub" "$(command -v busybox)")
+grubs=$(dirname "$(file_of /usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed)")
+parts=("$shim" "$grubs"/*)
 if [[ $layout == debian-installer ]]; then
     installer=$(dirname "$(file_of '/usr/lib/debian-installer/images/*/amd64/text/debian-installer/amd64/linux')")
     parts+=("$installer/initrd.gz")
 fi
-
-# What goes into an image, as one number.
-recipe() {
-    {
-        cat "$here"/{common,guest,family}.sh "$here"/guest/*
-        stat -L -c '%n %s %Y' "${parts[@]}"
-    } | sha256sum | cut -c 1-16
-}
-
-out=${2-}
-if [[ -z $out ]]; then
-    out=$lab_dir/images/$layout-$(recipe).iso
-    mkdir -p "$lab_dir/images"
-    # Two tests may want it at once.
-    exec 9>"$lab_dir/images/$layout.lock"
-    flock 9
-    if [[ -e $out ]]; then
-        echo "$out"
-        exit
-    fi
-    rm -f "$lab_dir/images/$layout"-????????????????.iso
-fi
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-tree=$work/tree
-mkdir -p "$tree"
+begin "$layout" "${2-}" "${parts[@]}"
 
 # guest KERNEL INITRD: the lab's kernel and ramdisk under these names.
 guest() {
@@ -71,32 +41,17 @@ guest() {
     install -D -m 644 "$work/guest/initrd.img" "$tree/$2"
 }
 
-# root FILE: what begins like a squashfs. It is only fetched.
-root() {
-    mkdir -p "$tree/$(dirname "$1")"
-    { printf hsqs && head -c $((4 << 20)) /dev/urandom; } >"$tree/$1"
-}
+# root FILE: the system.
+root() { random "$1" 4; }
 
-# text FILE: the standard input.
-text() {
-    mkdir -p "$tree/$(dirname "$1")"
-    cat >"$tree/$1"
-}
-
-# isolinux DIRECTORY: the loader of the medium itself.
-isolinux() {
-    mkdir -p "$tree/$1"
-    cp "$isolinux" "$modules"/{ldlinux,menu,libcom32,libutil}.c32 "$tree/$1/"
-    options=(-b "$1/isolinux.bin" -c "$1/boot.cat" -no-emul-boot -boot-load-size 4 -boot-info-table)
-}
-
+# efi [GRUB]: shim and GRUB, the one for the network unless another of its package is named.
 efi() {
     mkdir -p "$tree/EFI/BOOT"
     cp "$shim" "$tree/EFI/BOOT/bootx64.efi"
-    cp "$grub" "$tree/EFI/BOOT/grubx64.efi"
+    cp "$grubs/${1:-grubnet}x64.efi.signed" "$tree/EFI/BOOT/grubx64.efi"
 }
 
-maker=(xorriso -as mkisofs) options=()
+maker=(xorriso -as mkisofs) boot=()
 case $layout in
     suse) # osinfo-db opensuse-15.6
         volume=openSUSE-Leap-15.6-DVD-x86_64
@@ -161,6 +116,51 @@ label live-amd64
   append boot=live components quiet splash findiso= $marker
 CFG
         ;;
+    clonezilla) # stevenshiau/clonezilla ocs-live-dev; its GRUB is one for discs
+        volume=3.1.2-22-amd64
+        guest live/vmlinuz live/initrd.img
+        root live/filesystem.squashfs
+        isolinux syslinux
+        efi gcd
+        text Clonezilla-Live-Version <<<"clonezilla-live-3.1.2-22-amd64"
+        cp "$tree/Clonezilla-Live-Version" "$tree/live/"
+        cp "$(file_of /usr/lib/memtest86+/memtest86+x64.bin /boot/memtest86+x64.bin)" "$tree/live/memtest"
+        text syslinux/isolinux.cfg <<CFG
+default vesamenu.c32
+timeout 300
+label Clonezilla live
+  MENU DEFAULT
+  MENU LABEL Clonezilla live (VGA 800x600)
+  kernel /live/vmlinuz
+  append initrd=/live/initrd.img boot=live union=overlay username=user config components quiet $marker
+label memtest
+  MENU LABEL ^Memory test using Memtest86+
+  kernel /live/memtest
+label local
+  MENU LABEL Local operating system in harddrive (if available)
+  localboot 0x80
+CFG
+        ;;
+    alpine) # alpinelinux/aports scripts/mkimg.base.sh
+        volume="alpine-std 3.22.0 x86_64"
+        guest boot/vmlinuz-lts boot/initramfs-lts
+        root boot/modloop-lts
+        isolinux boot/syslinux
+        text .alpine-release <<<"alpine-standard 3.22.0 250530"
+        text apks/.boot_repository </dev/null
+        (cd "$work" && : >APKINDEX && tar -czf APKINDEX.tar.gz APKINDEX)
+        install -D -m 644 "$work/APKINDEX.tar.gz" "$tree/apks/x86_64/APKINDEX.tar.gz"
+        text boot/syslinux/syslinux.cfg <<CFG
+TIMEOUT 10
+PROMPT 1
+DEFAULT lts
+LABEL lts
+MENU LABEL Linux lts
+KERNEL /boot/vmlinuz-lts
+INITRD /boot/initramfs-lts
+APPEND modules=loop,squashfs,sd-mod,usb-storage quiet $marker
+CFG
+        ;;
     coreos) # coreos/coreos-assembler
         volume=fedora-coreos-40.20240504.3.0
         guest images/pxeboot/vmlinuz images/pxeboot/initrd.img
@@ -195,7 +195,7 @@ CFG
         sed -i 's,debian-installer/amd64/boot-screens/,,; s,debian-installer/amd64/,,' "$tree"/*.cfg
         mv "$tree/syslinux.cfg" "$tree/isolinux.cfg"
         cp "$isolinux" "$modules"/{ldlinux,vesamenu,libcom32,libutil}.c32 "$tree/"
-        options=(-b isolinux.bin -c boot.cat -no-emul-boot -boot-load-size 4 -boot-info-table)
+        boot=(-b isolinux.bin -c boot.cat -no-emul-boot -boot-load-size 4 -boot-info-table)
         ;;
     unknown)
         volume=$'WORKSHOP "TOOLS"'
@@ -217,8 +217,4 @@ CFG
         ;;
 esac
 
-mkdir -p "$(dirname "$out")"
-"${maker[@]}" -quiet -o "$out.part" -V "$volume" -J -joliet-long -R "${options[@]}" "$tree" >"$work/log" 2>&1 ||
-    die "${maker[0]}: $(cat "$work/log")"
-mv "$out.part" "$out"
-echo "$out"
+finish "$volume" "${maker[@]}" -J -joliet-long -R "${boot[@]}"

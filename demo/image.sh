@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes a small install image from distribution packages: demo/image.sh LAYOUT [OUT.iso]
 #
-# LAYOUT is el6 to el10; el9-http, whose GRUB speaks HTTP as Red Hat's does (Debian's signed one does not); el9-signed, with a
+# LAYOUT is el5 to el10; fedora and fedora-netinst, which has no packages; el9-http, whose GRUB speaks HTTP as Red Hat's does (Debian's signed one does not); el9-signed, with a
 # signed GRUB of 2.12 or later, which speaks HTTP and knows proxyDHCP; el9-bare, which has no loader that boots from the
 # network; el9-arm64, the same as el9-http for 64-bit Arm, which installs nothing; or one of another family: see
 # demo/family.sh. It is laid out like CentOS's DVD of that release; shim, GRUB, PXELINUX and the kernel are real ones, of this
@@ -10,11 +10,15 @@
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 here=$(cd "$(dirname "$0")" && pwd)
-# Never to be seen by a machine: the configurations of the image itself have it.
-marker=LAB=image-configuration
 
-[[ ${1-} == el* || ${1-} == "" ]] || exec "$here/family.sh" "$@"
+[[ ${1-} =~ ^(el|fedora|$) ]] || exec "$here/family.sh" "$@"
 case ${1-} in
+    el5)
+        # Before EFI: isolinux/ alone.
+        volume=CentOS_5.11_Final product=CentOS version=5.11 variants=() main_image=images/stage2.img
+        release=centos-release-5-11.el5.centos.x86_64
+        loader=syslinux-3.11-7.x86_64 payload=w9.gzdio place=usr/lib/syslinux packages=CentOS
+        ;;
     el6)
         # Its EFI loader was GRUB 0.97, which no distribution has any more.
         volume=CentOS_6.10_Final product=CentOS version=6.10 variants=() main_image=images/install.img
@@ -41,7 +45,13 @@ case ${1-} in
         main_image=images/install.img release=centos-stream-release-10.0-10.el10.noarch
         loader=none payload=w19.zstdio place=tftpboot packages=AppStream/Packages
         ;;
-    *) die "usage: demo/image.sh el6|el7|el8|el9|el9-http|el9-signed|el9-bare|el9-arm64|el10|LAYOUT OF demo/family.sh [OUT.iso]" ;;
+    fedora | fedora-netinst)
+        # Both have one volume id. The installer alone says nothing of itself but in .discinfo.
+        volume=Fedora-S-dvd-x86_64-40 product=Fedora version=40 variants=(Server) main_image=images/install.img
+        release=fedora-release-common-40-39.noarch
+        loader=none payload=w19.zstdio place=tftpboot packages=Packages
+        ;;
+    *) die "usage: demo/image.sh el5|el6|el7|el8|el9|el9-http|el9-signed|el9-bare|el9-arm64|el10|fedora|fedora-netinst|LAYOUT OF demo/family.sh [OUT.iso]" ;;
 esac
 layout=$1
 
@@ -53,7 +63,7 @@ case $layout in
         unpacked=$unpacked_arm64
         grub=$(file_of /usr/lib/grub/arm64-efi/http.mod)
         ;;
-    *-http | el10)
+    *-http | el10 | fedora*)
         grub_target=x86_64-efi
         mkimage=$(file_of /usr/bin/grub-mkimage)
         grub=$(file_of /usr/lib/grub/x86_64-efi/http.mod)
@@ -61,41 +71,13 @@ case $layout in
     *-signed) grub=$(unpacked=$unpacked_signed file_of /usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed) ;;
     *) grub=$(file_of /usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed) ;;
 esac
-kernel=$(file_of '/boot/vmlinuz-*')
+. "$here/recipe.sh"
 loaders=$unpacked
 [[ $layout != *-signed ]] || loaders=$unpacked_signed
 shim=$(unpacked=$loaders file_of "/usr/lib/shim/shim$efi.efi.signed.latest" "/usr/lib/shim/shim$efi.efi.signed")
 mok_manager=$(unpacked=$loaders file_of "/usr/lib/shim/mm$efi.efi.signed" "/usr/lib/shim/mm$efi.efi")
-isolinux=$(file_of /usr/lib/ISOLINUX/isolinux.bin)
-pxelinux=$(file_of /usr/lib/PXELINUX/pxelinux.0)
-modules=$(dirname "$(file_of /usr/lib/syslinux/modules/bios/ldlinux.c32)")
-
-# What goes into an image, as one number.
-recipe() {
-    local parts=("$kernel" "$shim" "$mok_manager" "$grub" "$isolinux" "$pxelinux" "$(command -v busybox)")
-    {
-        cat "$here"/{common,guest,image,package}.sh "$here"/guest/*
-        stat -L -c '%n %s %Y' "${parts[@]}"
-    } | sha256sum | cut -c 1-16
-}
-
-out=${2-}
-if [[ -z $out ]]; then
-    out=$lab_dir/images/$layout-$(recipe).iso
-    mkdir -p "$lab_dir/images"
-    # Two tests may want it at once.
-    exec 9>"$lab_dir/images/$layout.lock"
-    flock 9
-    if [[ -e $out ]]; then
-        echo "$out"
-        exit
-    fi
-    rm -f "$lab_dir/images/$layout"-????????????????.iso
-fi
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-tree=$work/tree
-mkdir -p "$tree"/{images/pxeboot,isolinux,EFI/BOOT,"$(dirname "$main_image")"}
+begin "$layout" "${2-}" "$shim" "$mok_manager" "$grub"
+mkdir -p "$tree/images/pxeboot"
 
 # Kernel, ramdisk, stage 2: the last is only fetched and checked, so it need not be a file system.
 if [[ $arch == x86_64 ]]; then
@@ -106,7 +88,10 @@ else
     mkdir "$work/empty"
     (cd "$work/empty" && find . | cpio --quiet -o -H newc) | gzip -9n >"$tree/images/pxeboot/initrd.img"
 fi
-{ printf hsqs && head -c $((16 << 20)) /dev/urandom; } >"$tree/$main_image"
+random "$main_image" 16
+
+# How a machine finds the rest that boots from the medium itself.
+media="inst.stage2=hd:LABEL=${volume// /\\x20} $marker quiet"
 
 # Loaders, and configurations that only a machine that boots from the medium itself may read.
 if [[ -n ${grub_target-} ]]; then
@@ -117,26 +102,57 @@ if [[ -n ${grub_target-} ]]; then
         search_label iso9660 fat part_gpt part_msdos gfxterm all_video
     grub=$work/grub.efi
 fi
-if [[ $layout != *-bare && $layout != el6 ]]; then
+# Before EL7 there was no GRUB 2, which is what EL6 is known by. From EL10 and Fedora 37 on there is no ISOLINUX.
+[[ $layout == el[56] ]] || mkdir -p "$tree/EFI/BOOT"
+if [[ $layout != *-bare && -d $tree/EFI ]]; then
     cp "$shim" "$tree/EFI/BOOT/BOOT${efi^^}.EFI"
     cp "$grub" "$tree/EFI/BOOT/grub$efi.efi"
     cp "$mok_manager" "$tree/EFI/BOOT/mm$efi.efi"
 fi
-# What EL6 is known by is that it has none.
-[[ $layout == el6 ]] || cat >"$tree/EFI/BOOT/grub.cfg" <<CFG
+[[ ! -d $tree/EFI ]] || cat >"$tree/EFI/BOOT/grub.cfg" <<CFG
 set timeout=60
 search --no-floppy --set=root -l '$volume'
 menuentry 'Install from the medium' {
-    linux /images/pxeboot/vmlinuz inst.stage2=hd:LABEL=${volume// /\\x20} $marker quiet
+    linux /images/pxeboot/vmlinuz $media
     initrd /images/pxeboot/initrd.img
 }
 CFG
-if [[ $layout == el10 ]]; then
-    rmdir "$tree/isolinux"
-else
-    cp "$isolinux" "$modules/ldlinux.c32" "$modules/vesamenu.c32" "$tree/isolinux/"
+if [[ $layout != el10 && $layout != fedora* ]]; then
+    isolinux isolinux
     cp "$tree"/images/pxeboot/{vmlinuz,initrd.img} "$tree/isolinux/"
-    cat >"$tree/isolinux/isolinux.cfg" <<CFG
+    printf 'Press Enter to install %s %s.\n' "$product" "$version" >"$tree/isolinux/boot.msg"
+fi
+case $layout in
+    el5) # as anaconda's rhel5-branch makes it: a prompt, and screens behind keys
+        cp "$(file_of /boot/memtest86+x64.bin)" "$tree/isolinux/memtest"
+        echo "To pass options to the installer, type linux OPTIONS." >"$tree/isolinux/options.msg"
+        head -c 4096 /dev/urandom >"$tree/images/minstg2.img"
+        text isolinux/isolinux.cfg <<CFG
+default linux
+prompt 1
+timeout 600
+display boot.msg
+F1 boot.msg
+F2 options.msg
+label linux
+  kernel vmlinuz
+  append initrd=initrd.img $marker
+label text
+  kernel vmlinuz
+  append initrd=initrd.img text $marker
+label ks
+  kernel vmlinuz
+  append ks initrd=initrd.img
+label local
+  localboot 1
+label memtest86
+  kernel memtest
+  append -
+CFG
+        ;;
+    el10 | fedora*) ;;
+    *)
+        text isolinux/isolinux.cfg <<CFG
 default vesamenu.c32
 timeout 600
 display boot.msg
@@ -145,7 +161,7 @@ menu title $product $version
 label linux
   menu label ^Install from the medium
   kernel vmlinuz
-  append initrd=initrd.img inst.stage2=hd:LABEL=${volume// /\\x20} $marker quiet
+  append initrd=initrd.img $media
 label vesa
   menu label Install with ^basic video driver
   kernel vmlinuz
@@ -154,7 +170,29 @@ label local
   menu label Boot from ^local drive
   localboot 0xffff
 CFG
-    printf 'Press Enter to install %s %s.\n' "$product" "$version" >"$tree/isolinux/boot.msg"
+        ;;
+esac
+
+# The image of the tree, in the way of its release.
+write() {
+    printf '1636882174.123456\n%s\n%s\nALL\n' "${version%%.*}" "$arch" >"$tree/.discinfo"
+    case $layout in
+        el[56]) finish "$volume" genisoimage -J -joliet-long -R "${boot[@]}" ;;
+        el10 | fedora*)
+            # Its EFI system partition is not a file of the tree (lorax rhel10 x86.tmpl).
+            truncate -s 16M "$work/efi.img"
+            mformat -i "$work/efi.img" ::
+            mcopy -s -i "$work/efi.img" "$tree/EFI" ::
+            finish "$volume" xorriso -as mkisofs -R -iso-level 3 -append_partition 2 0xef "$work/efi.img" \
+                -eltorito-alt-boot -e --interval:appended_partition_2:all:: -no-emul-boot
+            ;;
+        *) finish "$volume" xorriso -as mkisofs -J -joliet-long -R "${boot[@]}" ;;
+    esac
+}
+# The installer alone has neither packages nor anything that speaks of them.
+if [[ $layout == *-netinst ]]; then
+    write
+    exit
 fi
 
 # Packages: who the image is, the BIOS loader, and some whose names ask for care.
@@ -164,22 +202,33 @@ package() { # NAME-VERSION-RELEASE.ARCH DIRECTORY [SIZE]
     head -c "${3-4096}" /dev/urandom >"$work/files/usr/share/lab/${1%%-[0-9]*}"
     "$here/package.sh" "$1" "$payload" "$work/files" "$tree/$2"
 }
-second=${packages/BaseOS/AppStream}
-[[ ${#variants[@]} == 0 ]] || mkdir -p "$tree"/{AppStream,BaseOS}/Packages
-package "$release" "${packages/AppStream/BaseOS}"
+dist=el${version%%.*}
+case $layout in
+    fedora*) first=Packages second=Packages dist=fc$version ;;
+    *) first=${packages/AppStream/BaseOS} second=${packages/BaseOS/AppStream} ;;
+esac
+# Fedora sorts them by their first letters.
+letter() { [[ $layout != fedora* ]] || echo "/${1:0:1}"; }
+add() { package "$1" "$2$(letter "$1")" "${@:3}"; }
+add "$release" "$first"
 version=${version%%.*}
-package "setup-2.8.71-11.el$version.noarch" "${packages/AppStream/BaseOS}"
-package "libstdc++-11.3.1-4.3.el$version.x86_64" "${packages/AppStream/BaseOS}" 300000
-package "glibc-all-langpacks-2.34-60.el$version.x86_64" "$second" 2000000
-package "perl-Module-Install-AutomatedTester-and-more-than-sixty-four-letters-1.0~rc1-1.el$version.noarch" "$second"
+add "setup-2.8.71-11.$dist.noarch" "$first"
+add "libstdc++-11.3.1-4.3.$dist.x86_64" "$first" 300000
+add "glibc-all-langpacks-2.34-60.$dist.x86_64" "$second" 2000000
+add "perl-Module-Install-AutomatedTester-and-more-than-sixty-four-letters-1.0~rc1-1.$dist.noarch" "$second"
 rm -rf "$work/files"
 mkdir -p "$work/files/$place"
 cp "$pxelinux" "$(dirname "$pxelinux")/lpxelinux.0" "$modules"/*.c32 "$work/files/$place/"
 [[ $loader == none || $layout == *-bare || $arch != x86_64 ]] || "$here/package.sh" "$loader" "$payload" "$work/files" "$tree/$packages"
-for repository in "${variants[@]:-.}"; do
+# A variant is called as its repository is, but for Fedora's.
+repositories=("${variants[@]:-.}")
+[[ $layout != fedora* ]] || repositories=(.)
+# EL5's yum has no SHA-256.
+[[ $layout == el5 ]] && digest=sha || digest=sha256
+for repository in "${repositories[@]}"; do
     # gzip: createrepo_c of Debian 13 would take zstd, EL7 cannot read it.
     # shellcheck disable=SC2046 # no word where there is no such option
-    createrepo_c --quiet --no-database --compress-type=gz --excludes='isolinux/*' \
+    createrepo_c --quiet --no-database --checksum=$digest --compress-type=gz --excludes='isolinux/*' \
         $(createrepo_c --help | grep -q general-compress-type && echo --general-compress-type=gz) \
         "$tree/$repository"
 done
@@ -196,14 +245,15 @@ version = $version
 arch = $arch
 INFO
     if [[ ${#variants[@]} == 0 ]]; then
-        printf 'variant = \npackagedir = \n'
+        # EL5 says where they are, EL6 and EL7 do not.
+        printf 'variant = \npackagedir = %s\n' "${packages#Packages}"
     else
         list=$(IFS=, && echo "${variants[*]}")
         cat <<INFO
 variants = $list
-variant = BaseOS
-packagedir = BaseOS/Packages
-repository = BaseOS
+variant = ${variants[-1]}
+packagedir = $first
+repository = ${repositories[-1]}
 
 [header]
 type = productmd.treeinfo
@@ -211,7 +261,7 @@ version = 1.2
 
 [release]
 name = $product
-short = CentOS
+short = ${product%% *}
 version = $version
 
 [tree]
@@ -220,9 +270,10 @@ build_timestamp = 1636882174
 platforms = $arch,xen
 variants = $list
 INFO
-        for variant in "${variants[@]}"; do
-            printf '\n[variant-%s]\nid = %s\nname = %s\ntype = variant\nuid = %s\npackages = %s/Packages\nrepository = %s\n' \
-                "$variant" "$variant" "$variant" "$variant" "$variant" "$variant"
+        for number in "${!variants[@]}"; do
+            variant=${variants[number]} repository=${repositories[number]} packages=${repositories[number]}/Packages
+            printf '\n[variant-%s]\nid = %s\nname = %s\ntype = variant\nuid = %s\npackages = %s\nrepository = %s\n' \
+                "$variant" "$variant" "$variant" "$variant" "${packages#./}" "$repository"
         done
     fi
     cat <<INFO
@@ -244,23 +295,4 @@ INFO
         echo "$path = sha256:$(sum "$path")"
     done
 } >"$tree/.treeinfo"
-printf '1636882174.123456\n%s\n%s\nALL\n' "$version" "$arch" >"$tree/.discinfo"
-
-mkdir -p "$(dirname "$out")"
-isolinux=(-b isolinux/isolinux.bin -c isolinux/boot.cat -no-emul-boot -boot-load-size 4 -boot-info-table)
-case $layout in
-    el6) maker=(genisoimage) options=(-J -joliet-long -R "${isolinux[@]}") ;;
-    el10)
-        # Its EFI system partition is not a file of the tree (lorax rhel10 x86.tmpl).
-        truncate -s 16M "$work/efi.img"
-        mformat -i "$work/efi.img" ::
-        mcopy -s -i "$work/efi.img" "$tree/EFI" ::
-        maker=(xorriso -as mkisofs) options=(-R -iso-level 3 -append_partition 2 0xef "$work/efi.img"
-            -eltorito-alt-boot -e --interval:appended_partition_2:all:: -no-emul-boot)
-        ;;
-    *) maker=(xorriso -as mkisofs) options=(-J -joliet-long -R "${isolinux[@]}") ;;
-esac
-"${maker[@]}" -quiet -o "$out.part" -V "$volume" "${options[@]}" "$tree" >"$work/log" 2>&1 ||
-    die "${maker[0]}: $(cat "$work/log")"
-mv "$out.part" "$out"
-echo "$out"
+write

@@ -61,7 +61,7 @@ pub struct Options {
     pub ks: Option<PathBuf>,
 
     /// instead of --ks: write a kickstart that erases the disk this rule allows: blank, all, or terms such as
-    /// size>=100G,smallest
+    /// size>=100G,smallest; beside --ks: the one disk that Fedora CoreOS erases, such as nvme0n1, else it runs from memory
     #[argh(option, arg_name = "rule")]
     pub wipe: Option<String>,
 

@@ -88,6 +88,8 @@ pub struct Config {
     pub tftp_single_port: bool,
     /// What follows block 65535 of a TFTP transfer.
     pub tftp_rollover: RollOver,
+    /// The disk that images which are told of one install themselves to, whatever is on it.
+    pub disk: Option<String>,
     /// 0: events; 1: every request; 2: every packet.
     pub verbosity: u8,
 }
@@ -165,6 +167,7 @@ impl Config {
             mirror: images::mirror(options.mirror.as_deref()).map_err(usage)?,
             kickstart: options.ks.clone(),
             written: written(options).map_err(usage)?,
+            disk: disk(options),
             force: options.force,
             machines: options.machines.clone(),
             only: options.only.clone(),
@@ -188,10 +191,18 @@ impl Config {
     }
 }
 
+/// The disk that is named by `--wipe` beside an answer file: where that is no kickstart, nothing on the machine could judge
+/// more than a name.
+fn disk(options: &Options) -> Option<String> {
+    let is_beside = options.ks.is_some() && options.profile.is_none();
+    let wipe = options.wipe.as_deref().filter(|_| is_beside)?;
+    wipe.parse().ok().and_then(|wipe: Wipe| wipe.device())
+}
+
 /// What a kickstart is written from; `None` when one is given, or the installer is to ask.
 fn written(options: &Options) -> Result<Option<Written>, String> {
     let (profile, wipe) = (&options.profile, &options.wipe);
-    if profile.is_none() && wipe.is_none() {
+    if profile.is_none() && wipe.is_none() || disk(options).is_some() {
         return Ok(None);
     }
     if options.ks.is_some() {

@@ -99,6 +99,12 @@ fn c23_arch_uefi() {
     boots("arch", Uefi, ARCH, ("stage2", "arch/x86_64/airootfs.sfs"), "");
 }
 
+/// Its ramdisk takes packages from the image, and then loads drivers and firmware.
+#[test]
+fn c25_alpine_bios() {
+    boots("alpine", Bios, "boot/vmlinuz-lts", ("stage2", "boot/modloop-lts"), "");
+}
+
 /// The image as one file, which its ramdisk loads.
 #[test]
 fn c22_ubuntu_uefi() {

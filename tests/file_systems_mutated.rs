@@ -13,6 +13,9 @@ mod iso;
 mod mutate;
 #[path = "common/netns.rs"]
 mod netns;
+#[allow(unreachable_pub)]
+#[path = "fuzz/trees.rs"]
+mod trees;
 #[allow(unreachable_pub, dead_code)]
 #[path = "fuzz/checks/udf.rs"]
 mod udf;

@@ -21,7 +21,7 @@ const FOLDER: &str = "extra";
 const URL: &str = "http://192.168.100.1/extra";
 
 /// Names that clients spell in more than one way.
-const ODD_NAMES: [&str; 9] = [
+const ODD_NAMES: [&str; 10] = [
     "libstdc++-11.3~rc1.rpm",
     "gcc_4%3a12.2_all.deb",
     "a b.txt",
@@ -31,6 +31,7 @@ const ODD_NAMES: [&str; 9] = [
     "100%.txt",
     "#hash?.txt",
     "UPPER.Txt",
+    "back\\slash.txt",
 ];
 
 /// pxego with an image that has our files too, and a cable to a client.

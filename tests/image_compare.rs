@@ -106,6 +106,7 @@ fn every_path_is_listed_and_served_as_xorriso_unpacks_it() {
     let listed = listings(&bench, &scratch, &truth);
     same_paths(&listed, &truth, "listed");
     files(&bench, &scratch, &truth);
+    backslashes(&bench, &truth);
     pxego.stop();
     fs::remove_dir_all(&scratch).unwrap();
 }
@@ -178,6 +179,22 @@ fn files(bench: &Bench, scratch: &Path, truth: &BTreeMap<Vec<u8>, Truth>) {
         assert!(fs::read(expected).unwrap() == fs::read(&fetched).unwrap(), "{shown} differs");
         let time = |path: &Path| fs::metadata(path).unwrap().mtime();
         assert_eq!(time(&fetched), time(expected), "{shown}: its time");
+    }
+}
+
+/// By TFTP: files whose names have backslashes, and what boot managers of Windows mean by theirs.
+fn backslashes(bench: &Bench, truth: &BTreeMap<Vec<u8>, Truth>) {
+    for (asked, path) in [
+        (r"odd/back\slash", r"odd/back\slash"),
+        (r"odd/\", r"odd/\"),
+        (r"\images\pxeboot/vmlinuz", "images/pxeboot/vmlinuz"),
+    ] {
+        let Some(Truth::File(expected)) = truth.get(path.as_bytes()) else { panic!("{path}") };
+        let url = format!("tftp://192.168.100.1/{}", escape(asked.as_bytes()));
+        let mut curl = bench.client.command("curl");
+        let output =
+            run(curl.args(["--disable", "--fail", "--silent", "--show-error", "--max-time", "120", &url]));
+        assert!(output.stdout == fs::read(expected).unwrap(), "{asked} differs");
     }
 }
 

@@ -93,6 +93,21 @@ impl FromStr for Wipe {
     }
 }
 
+impl Wipe {
+    /// The path of the one disk that the rule names, and nothing else: for installers that cannot judge a rule.
+    pub fn device(&self) -> Option<String> {
+        match (self.terms.as_slice(), self.pick) {
+            ([Term::Name(name)], Pick::Only) => Some(format!("/dev/{name}")),
+            ([Term::Id(_)], Pick::Only) => {
+                let text = self.text.trim();
+                let text = text.strip_prefix("/dev/").unwrap_or(text);
+                Some(format!("/dev/disk/{}", text.strip_prefix("disk/").unwrap_or(text)))
+            }
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Wipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -381,6 +396,24 @@ mod tests {
         ] {
             let error = text.parse::<Wipe>().expect_err(text);
             assert!(!error.is_empty());
+        }
+    }
+
+    #[test]
+    fn one_disk_by_its_name_is_a_device() {
+        for (text, device) in [
+            ("nvme0n1", Some("/dev/nvme0n1")),
+            ("/dev/sda", Some("/dev/sda")),
+            ("by-id/ata-X", Some("/dev/disk/by-id/ata-X")),
+            ("/dev/disk/by-path/pci-1", Some("/dev/disk/by-path/pci-1")),
+            ("blank", None),
+            ("all", None),
+            ("sda,smallest", None),
+            ("sda,size>=1G", None),
+            ("size>=1G", None),
+        ] {
+            let wipe: Wipe = text.parse().expect("a rule");
+            assert_eq!(wipe.device().as_deref(), device, "{text}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod installs;
 
+use std::collections::HashSet;
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
@@ -10,9 +11,11 @@ use std::time::Duration;
 
 use super::loops::Loops;
 use super::repeats::Repeats;
+use super::stuck::Stuck;
 use super::throttle::Throttle;
 use crate::boot::boot_file::{BootFile, NoBoot};
 use crate::boot::client::{Client, Firmware};
+use crate::boot::script::grub;
 use crate::content::{Observer, Outcome, Protocol, Role, Transfer};
 use crate::dhcp::ladder::Rung;
 use crate::dhcp::reaction::{Ignored, Reaction, Reply, ReplyKind, Verdict};
@@ -48,6 +51,10 @@ pub(super) struct Chronicle {
     strangers: Mutex<Throttle>,
     /// Who fetches iPXE again and again.
     loops: Mutex<Loops>,
+    /// Whose first program leads nowhere.
+    stuck: Mutex<Stuck>,
+    /// Names of systems that are installed as a whole: who fetched one has what it installs.
+    systems: HashSet<String>,
 }
 
 impl Chronicle {
@@ -63,7 +70,14 @@ impl Chronicle {
             repeats: Mutex::default(),
             strangers: Mutex::default(),
             loops: Mutex::default(),
+            stuck: Mutex::default(),
+            systems: HashSet::new(),
         }
+    }
+
+    /// The same, to which files of these names are what a machine installs.
+    pub(super) fn with_systems(self, systems: HashSet<String>) -> Self {
+        Self { systems, ..self }
     }
 
     /// The same, which has how far machines are written down by who takes `records`.
@@ -90,6 +104,11 @@ impl Chronicle {
     /// Whether a machine fetches iPXE again and again.
     pub(super) fn is_looping(&self, mac: MacAddr) -> bool {
         self.loops().is_looping(mac, Duration::from_millis(clock::unix_millis()))
+    }
+
+    /// Which machines are stuck in their first program.
+    pub(super) fn stuck(&self) -> MutexGuard<'_, Stuck> {
+        self.stuck.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn loops(&self) -> MutexGuard<'_, Loops> {
@@ -247,6 +266,9 @@ impl Chronicle {
             Role::Loader => Step::Loader,
             Role::Menu => {
                 self.menu_fetched(transfer.peer);
+                if name.starts_with(grub::PICK) {
+                    self.has_picked(transfer.peer);
+                }
                 Step::Menu
             }
             Role::Kernel => Step::Kernel,
@@ -256,7 +278,12 @@ impl Chronicle {
             }
             Role::Answer => return self.kickstart(transfer, &name),
             Role::Metadata => Step::Metadata,
-            Role::Stage2 => Step::Stage2,
+            Role::Stage2 => {
+                if self.systems.contains(&name) {
+                    self.system_fetched(transfer.peer);
+                }
+                Step::Stage2
+            }
             Role::Package => return self.package(transfer.peer, bytes),
             Role::Other => return log::debug!("{}: {}, {bytes} bytes", transfer.peer, shown(transfer.name)),
         };
@@ -276,11 +303,18 @@ impl Chronicle {
                 loaded.push(mac);
             }
         }
+        let now = Duration::from_millis(clock::unix_millis());
         match (mac, step) {
-            (Some(mac), Step::Loader) if is_built_in(&name) => {
-                self.loops().fetched(mac, Duration::from_millis(clock::unix_millis()));
+            (Some(mac), Step::Loader) => {
+                self.stuck().fetched(mac, &name, now);
+                if is_built_in(&name) {
+                    self.loops().fetched(mac, now);
+                }
             }
-            (Some(mac), Step::Menu) => self.loops().moved_on(mac),
+            (Some(mac), Step::Menu) => {
+                self.stuck().moved_on(mac);
+                self.loops().moved_on(mac);
+            }
             _ => {}
         }
         self.send(mac, Some(transfer.peer), What::Fetched { step, name, bytes, protocol });
@@ -314,6 +348,13 @@ impl Chronicle {
         if count == 1 || count % PACKAGES_PER_EVENT == 0 {
             self.send(Some(mac), Some(peer), What::Packages { count, bytes });
         }
+    }
+
+    fn system_fetched(&self, peer: Ipv4Addr) {
+        if let Some(machine) = self.machines().by_ip_mut(peer) {
+            machine.packages = 1;
+        }
+        self.packages_flow(peer);
     }
 
     fn send(&self, mac: Option<MacAddr>, ip: Option<Ipv4Addr>, what: What) {
@@ -390,6 +431,7 @@ fn shown(name: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::dhcp::destination::Destination;
+    use crate::machine::Phase;
     use crate::wire::dhcp::{BOOT_REQUEST, Message};
     use std::sync::mpsc::{Receiver, sync_channel};
 
@@ -536,5 +578,21 @@ mod tests {
         let chronicle = Chronicle::new(Arc::new(Mutex::new(Registry::new(|| 1))), events);
         (0..3).for_each(|_| chronicle.tell(What::Stopping));
         assert_eq!(chronicle.dropped(), 2);
+    }
+
+    #[test]
+    fn a_system_that_was_fetched_whole_is_installed_when_its_machine_comes_back() {
+        for (name, phase) in [("t/coreos/rootfs.img", Phase::Done), ("t/el9/install.img", Phase::Failed)] {
+            let (chronicle, _events) = chronicle();
+            let chronicle = chronicle.with_systems(HashSet::from(["t/coreos/rootfs.img".to_owned()]));
+            for (fetched, role) in
+                [("boot.ipxe", Role::Menu), ("k", Role::Kernel), ("i", Role::Initrd), (name, Role::Stage2)]
+            {
+                ends(&chronicle, MACHINE, fetched, Some(role), Outcome::Done);
+            }
+            chronicle.machines().arrives(MAC, None, 1);
+            let machine = chronicle.machines().by_mac(MAC).cloned().expect("a machine");
+            assert_eq!(machine.progress.phase, phase, "{name}: {:?}", machine.progress);
+        }
     }
 }

@@ -87,12 +87,16 @@ impl Ward {
     }
 
     fn look_at_what_is_here(&mut self) -> Option<String> {
-        let has_failed = self.image.take_failure();
-        if !has_failed && !self.looks.is_multiple_of(LOOKS_PER_TRY) {
+        if !self.image.is_suspect() && !self.looks.is_multiple_of(LOOKS_PER_TRY) {
             return None;
         }
-        let error = self.try_places().err()?;
-        self.image.set_absence(Some(Absence::Gone));
+        let tried = self.try_places();
+        if tried.is_err() {
+            self.image.set_absence(Some(Absence::Gone));
+        }
+        // Not before: who failed meanwhile asks whether that may pass.
+        self.image.take_failure();
+        let error = tried.err()?;
         if let Err(error) = medium::let_go(&self.image) {
             log::warn!("{} stays open: {error}", self.image.path().display());
         }
@@ -119,8 +123,6 @@ impl Ward {
                 break;
             }
         }
-        // Trying is no complaint.
-        self.image.take_failure();
         last
     }
 

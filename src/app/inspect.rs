@@ -70,7 +70,7 @@ fn inspect(path: &Path, verify: bool) -> Inspection {
             let loaders = find_loaders(&image);
             inspection.report = Some(Report::new(&media, &loaders, embedded::embedded()));
         }
-        Err(error) => inspection.failure = Some(error.to_string()),
+        Err(error) => inspection.failure = Some(format!("is {error}")),
     }
     inspection.check = Some(check(file, &image, verify));
     inspection
@@ -84,10 +84,7 @@ fn check(file: Arc<ImageFile>, tree: &dyn FileTree, verify: bool) -> Check {
             Verdict::Damaged(damage) => Check { state: CheckState::Damaged, text: damage.to_string() },
             Verdict::Good { .. } => Check {
                 state: CheckState::NotChecked,
-                text: format!(
-                    "not compared with its own checksums ({}); --verify does it",
-                    verification.basis()
-                ),
+                text: format!("not compared yet ({}): --verify does it", verification.basis()),
             },
         };
     }
@@ -107,12 +104,17 @@ fn state(report: &CheckReport) -> CheckState {
 }
 
 fn no_checksum() -> String {
-    "has no checksum of its own; compare it with the publisher's by sha256sum".to_owned()
+    "none of its own: compare the file with the publisher's, by sha256sum".to_owned()
 }
 
 fn cannot_open(path: &Path, error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::IsADirectory => "is a folder without a file that ends in .iso or .img".to_owned(),
+        io::ErrorKind::IsADirectory => {
+            format!(
+                "is a folder without a file that ends in .iso or .img; see what is there with \"ls -l {}\"",
+                path.display()
+            )
+        }
         io::ErrorKind::NotFound => {
             format!("is not there; see what is with \"ls -l {}\"", parent(path).display())
         }

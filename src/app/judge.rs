@@ -96,7 +96,14 @@ pub(super) fn served_by(server: Cidr) -> Served {
 
 /// Knows how URLs look.
 fn bare_site(server: Cidr, http_port: u16) -> Site {
-    Site { server: server.address, http_port, images: Vec::new(), loader: None, wish: MenuWish::default() }
+    Site {
+        server: server.address,
+        http_port,
+        images: Vec::new(),
+        loader: None,
+        disk: None,
+        wish: MenuWish::default(),
+    }
 }
 
 /// A kickstart as it is named to people.

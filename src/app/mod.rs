@@ -25,6 +25,7 @@ mod repeats;
 mod scribe;
 mod serve;
 mod solicited;
+mod stuck;
 mod sweep;
 mod templates;
 mod throttle;

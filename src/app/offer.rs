@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::chronicle::{Arrived, Chronicle};
 use super::given::Given;
 use super::images::Image;
+use super::stuck::Choice;
 use crate::boot::arch::Arch;
 use crate::boot::boot_file::{BootFile, BootInfo, NoBoot};
-use crate::boot::client::{Client, Firmware};
+use crate::boot::client::{Client, Firmware, Stage};
 use crate::boot::select::{self, FirstPrograms};
 use crate::content::catalog::Catalog;
 use crate::content::name::normalise;
@@ -194,6 +195,45 @@ impl Offer {
         if let Some(reason) = self.refusal(client) {
             return BootFile::None(reason);
         }
+        if client.stage != Stage::Rom || !matches!(client.firmware, Firmware::Pxe | Firmware::HttpBoot) {
+            return self.usual(client, programs);
+        }
+        let choice = self.chronicle.stuck().choose(client.mac);
+        let chosen = match choice {
+            Choice::Usual => None,
+            Choice::Other { is_news } => self.other(client, programs, is_news),
+        };
+        let chosen = chosen.unwrap_or_else(|| self.usual(client, programs));
+        if let BootFile::Name(name) | BootFile::Url(name) = &chosen {
+            self.chronicle.stuck().offered(client.mac, name);
+        }
+        chosen
+    }
+
+    /// What is built in, for a machine whose firmware fetched the image's own program and started again; nothing where the
+    /// user chose the program.
+    fn other(&self, client: &Client, programs: &FirstPrograms, is_news: bool) -> Option<BootFile> {
+        let arch = client.arch?;
+        if programs.given.contains_key(&arch) || !programs.built_in.contains_key(&arch) {
+            return None;
+        }
+        let usual = programs.image.get(&arch)?;
+        let mut others = programs.clone();
+        others.image.remove(&arch);
+        let other = select::boot_file(self.catalog.site(), &others, client);
+        let (BootFile::Name(name) | BootFile::Url(name)) = &other else { return None };
+        if is_news {
+            let text = format!(
+                "{usual} was fetched twice and led nowhere: from now on this machine is offered {name}. Where Secure Boot \
+                 refuses that, give it another with --loader"
+            );
+            self.chronicle.tell_of(client.mac, None, What::Warning { text });
+        }
+        Some(other)
+    }
+
+    /// What all machines of this kind are offered.
+    fn usual(&self, client: &Client, programs: &FirstPrograms) -> BootFile {
         let first = select::boot_file(self.catalog.site(), programs, client);
         match &first {
             BootFile::Name(name) if name == PXELINUX => match self.catalog.prepare_bios() {

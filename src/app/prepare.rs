@@ -1,7 +1,7 @@
 //! What the user gave, read and understood before anything on this computer is touched: the images and the kickstart.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -27,7 +27,7 @@ use crate::event::human_bytes;
 use crate::image::FileTree;
 use crate::machine::{ImageId, Machine, Policy, Registry};
 use crate::media::embedded::{self, Embedded};
-use crate::media::{AnswerKind, BiosLoader, Loaders, UefiKind};
+use crate::media::{AnswerKind, BiosLoader, Entry, Loaders, UefiKind};
 use crate::net::clock;
 use crate::order;
 use crate::wire::MacAddr;
@@ -36,6 +36,8 @@ use crate::wire::MacAddr;
 pub(super) struct Prepared {
     images: Vec<Prepare>,
     menu: MenuWish,
+    /// The disk that images which are told of one install themselves to.
+    disk: Option<String>,
     answers: Answers,
     /// What the user says about machines.
     pub(super) policy: Policy,
@@ -126,6 +128,20 @@ impl Prepared {
         {
             warnings.push(format!("{name} is given to nobody: no image takes it"));
         }
+        if profile.is_some() && prepared.iter().all(|it| it.written.is_none()) {
+            warnings.push(
+                "no image takes the kickstart that --wipe or --profile writes: nothing is installed by itself, and nothing \
+                 erased. Give the image's own kind of answer file with --ks"
+                    .to_owned(),
+            );
+        }
+        let disk = config.disk.clone();
+        if disk.is_some() && !prepared.iter().any(Prepare::takes_disk) {
+            return Err(Refusal::wrong_use(
+                "--wipe writes a kickstart, and --ks gives one; leave one of them out. (Beside --ks it names the disk for \
+                 images that are told of it by us, such as Fedora CoreOS: none of these is)",
+            ));
+        }
         warnings.dedup();
         let (reports, unchecked) = match config.verify {
             true => (unchecked.into_iter().map(verify).collect::<Result<_, _>>()?, Vec::new()),
@@ -136,6 +152,7 @@ impl Prepared {
         Ok(Self {
             images: prepared,
             menu,
+            disk,
             answers,
             policy,
             given,
@@ -145,6 +162,13 @@ impl Prepared {
             unchecked,
             reports,
         })
+    }
+
+    /// Names of what machines fetch as a whole that install it: the last that is seen of their install.
+    pub(super) fn whole_systems(&self, site: &Site) -> HashSet<String> {
+        let images = self.images.iter().filter(|it| self.disk.is_some() && it.takes_disk());
+        let stage2 = images.filter_map(|it| Some((it.image.id.clone(), it.image.media.stage2.clone()?)));
+        stage2.map(|(id, path)| site.tree_name(&id, &path)).collect()
     }
 
     /// The images with their loaders.
@@ -159,7 +183,8 @@ impl Prepared {
     pub(super) fn site(&self, server: Ipv4Addr, http_port: u16) -> Result<Site, Refusal> {
         let images = self.images.iter().map(Prepare::describe).collect();
         let loader = Programs::latest(self.images()).map(|image| image.id.clone());
-        let site = Site { server, http_port, images, loader, wish: self.menu.clone() };
+        let site =
+            Site { server, http_port, images, loader, wish: self.menu.clone(), disk: self.disk.clone() };
         if let Some(wish) = site.wish.default.as_ref().filter(|wish| site.entry_label(wish).is_none()) {
             let ids = site.images.iter().map(|image| image.id.to_string());
             let mut known: Vec<String> = ids.chain(site.labels()).collect();
@@ -346,6 +371,11 @@ impl Prepare {
         bound.is_none_or(|id| ImageId::new(id) == self.image.id)
     }
 
+    /// Whether it is told which disk to install itself to.
+    fn takes_disk(&self) -> bool {
+        self.has_kickstart && self.image.media.entries.iter().any(Entry::takes_disk)
+    }
+
     fn describe(&self) -> site::Image {
         let Image { id, media, loaders, packages, .. } = &self.image;
         let uefi = loaders.uefi.iter().filter(|loader| loader.kind == UefiKind::Grub2);
@@ -453,6 +483,8 @@ fn unpack_bios(loaders: Vec<BiosLoader>) -> Unpack {
         if let Some(failure) = failure.get() {
             return Err(String::clone(failure));
         }
+        let may_pass = || loaders.iter().any(BiosLoader::is_suspect);
+        let may_have_passed = may_pass();
         let mut result = Err("there is none".to_owned());
         for loader in &loaders {
             result = loader.extract().map_err(|error| error.to_string());
@@ -461,7 +493,7 @@ fn unpack_bios(loaders: Vec<BiosLoader>) -> Unpack {
             }
         }
         if let Err(error) = &result
-            && !loaders.iter().any(BiosLoader::is_suspect)
+            && !(may_have_passed || may_pass())
         {
             let _ = failure.set(error.clone());
         }

@@ -91,7 +91,8 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
     let machines = Arc::new(Mutex::new(registry));
     let tied = claim.tied().map_err(cannot_start)?;
     let (records, keeper) = start_keeper(claim.machine_file)?;
-    let chronicle = Arc::new(Chronicle::new(machines.clone(), events).keeping(records));
+    let systems = prepared.whole_systems(&site);
+    let chronicle = Arc::new(Chronicle::new(machines.clone(), events).keeping(records).with_systems(systems));
     again.iter().for_each(|machine| chronicle.keep(machine));
     let server_ip = place.addressing.server.address;
     let programs = Programs::of(prepared.images(), &prepared.given);

@@ -306,9 +306,13 @@ impl Site {
                 .and_then(|asker| Some((asker.kickstart(&image.id)?, asker)));
             if let Some((facts, asker)) = kickstart {
                 let url = self.kickstart_url(&image.id, asker.token);
+                let disk = self.disk.as_ref().filter(|_| entry.takes_disk());
                 entries.push(Entry {
                     label: self.install_label(image),
-                    title: title.clone(),
+                    title: disk.map_or_else(
+                        || title.clone(),
+                        |disk| format!("Install {} on {disk}, which erases it", image.title),
+                    ),
                     note: entry.note.clone(),
                     action: linux(Some((facts, url))),
                 });
@@ -343,7 +347,8 @@ impl Site {
             mac: machine.map(|asker| asker.mac),
             server: self.server,
             arch: &image.arch,
-            disk: None,
+            // Without an answer file a system nobody can log in to would take the place of what is there.
+            disk: self.disk.as_deref().filter(|_| kickstart.is_some()),
         };
         let mut expanded = arguments::expand(&entry.arguments, &values);
         if kickstart.is_some_and(|(facts, _)| facts.needs_serial) {

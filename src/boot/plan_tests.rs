@@ -204,3 +204,36 @@ fn a_kernel_of_another_vendor_may_need_its_own_loader() {
     assert_eq!(site.image_of("el9-text").map(|image| image.id.as_str()), Some("el9"));
     assert_eq!(site.image_of("local").map(|image| image.id.as_str()), None);
 }
+
+#[test]
+fn only_a_disk_that_was_named_is_erased_and_only_with_an_answer_file() {
+    let coreos =
+        crate::media::family::FAMILIES.iter().find(|family| family.id == "coreos").expect("a family");
+    let with = |disk: Option<&str>| {
+        let mut site = site(80);
+        site.disk = disk.map(str::to_owned);
+        site.images[0].title = "Fedora CoreOS 40 live".into();
+        site.images[0].entries[0].arguments =
+            coreos.arguments.replace("{stage2}", "images/pxeboot/rootfs.img");
+        site
+    };
+    let words = |plan: &Plan, label| linux(plan, label).arguments.join(" ");
+    let title = |plan: &Plan, label| {
+        plan.entries.iter().find(|it| it.label == label).map(|it| it.title.clone()).unwrap_or_default()
+    };
+
+    let plan = plan_for(&with(Some("/dev/vda")), &Assignment::default());
+    let told = words(&plan, "ks");
+    assert!(told.contains("coreos.inst.install_dev=/dev/vda coreos.inst.ignition_url=http://"), "{told}");
+    assert!(!told.contains("ignition.platform.id"), "{told}");
+    assert_eq!(title(&plan, "ks"), "Install Fedora CoreOS 40 live on /dev/vda, which erases it");
+    let by_hand = words(&plan, "linux");
+    assert!(!by_hand.contains("coreos.inst.") && !title(&plan, "linux").contains("vda"), "{by_hand}");
+
+    // Nobody named one; nobody gave an answer file.
+    let told = words(&plan_for(&with(None), &Assignment::default()), "ks");
+    assert!(!told.contains("coreos.inst.") && told.contains("ignition.config.url=http://"), "{told}");
+    let plan = plan_with(&with(Some("/dev/vda")), &Assignment::default(), &[]);
+    assert!(plan.entries.iter().all(|entry| !entry.title.contains("vda")), "{plan:#?}");
+    assert!(!words(&plan, "linux").contains("coreos.inst."));
+}

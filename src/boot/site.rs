@@ -20,6 +20,8 @@ pub struct Site {
     pub loader: Option<ImageId>,
     /// What the user wished of the menu.
     pub wish: MenuWish,
+    /// The disk that images which are told of one install themselves to; such as `/dev/nvme0n1`.
+    pub disk: Option<String>,
 }
 
 /// An image that machines can be booted from.
@@ -218,6 +220,7 @@ pub(crate) mod tests {
             images: vec![image("el9", "Rocky Linux 9.6")],
             loader: None,
             wish: MenuWish::default(),
+            disk: None,
         }
     }
 

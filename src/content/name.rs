@@ -34,11 +34,22 @@ impl fmt::Display for BadName {
 /// # Errors
 /// When it leads out, has a NUL, or is absurdly long.
 pub fn normalise(raw: &[u8]) -> Result<Vec<u8>, BadName> {
+    resolve(raw, |byte| matches!(byte, b'/' | b'\\'))
+}
+
+/// The same where `\` is a letter of a file's name, as files on Linux may have it; `None` when there is none in it, or where
+/// that is more than another reading of what [`normalise`] gives, as in `a\b/../c`.
+pub fn with_backslashes(raw: &[u8]) -> Option<Vec<u8>> {
+    let name = raw.contains(&b'\\').then(|| resolve(raw, |byte| byte == b'/'))?.ok()?;
+    (normalise(&name) == Ok(normalise(raw).ok()?) && name.contains(&b'\\')).then_some(name)
+}
+
+fn resolve(raw: &[u8], is_separator: impl Fn(u8) -> bool) -> Result<Vec<u8>, BadName> {
     if raw.contains(&0) {
         return Err(BadName::Nul);
     }
     let mut parts: Vec<&[u8]> = Vec::new();
-    for part in raw.split(|byte| matches!(byte, b'/' | b'\\')) {
+    for part in raw.split(|byte| is_separator(*byte)) {
         match part {
             b"" | b"." => {}
             b".." => {
@@ -91,6 +102,16 @@ mod tests {
             assert_eq!(normalise(raw).as_deref(), Ok(expected), "{raw:?}");
         }
         assert_eq!(from_boot_rom(br"C:\pxelinux.0"), br"\pxelinux.0");
+        for (raw, expected) in [
+            (r"/a\b//c", Some(r"a\b/c")),
+            ("a/b", None),
+            (r"..\a", None),
+            (r"a\../..", None),
+            (r"a\b/../c", None),
+            ("a\\\0", None),
+        ] {
+            assert_eq!(with_backslashes(raw.as_bytes()).as_deref(), expected.map(str::as_bytes), "{raw}");
+        }
         assert_eq!(from_boot_rom(b"tftp://192.168.100.1/pxelinux.0"), b"/pxelinux.0");
         assert_eq!(from_boot_rom(b"tftp://host"), b"");
     }

@@ -1,14 +1,14 @@
 //! From the target of a request to names that can be looked up.
 
-use crate::content::name::{BadName, normalise};
+use crate::content::name::{BadName, normalise, with_backslashes};
 
 /// What a target asks for: the name as it was meant, and others that it may be stored under.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// Percent-decoded and normalised.
     pub name: Vec<u8>,
-    /// To be tried in this order when there is nothing of that name: with its colons escaped, because files of a Debian pool
-    /// have `%3a` in their very names, and as it was written.
+    /// To be tried in this order when there is nothing of that name: with slashes for backslashes that were not escaped; with its colons escaped,
+    /// because files of a Debian pool have `%3a` in their very names; and as it was written.
     pub others: Vec<Vec<u8>>,
 }
 
@@ -20,10 +20,15 @@ impl Target {
     pub fn parse(raw: &[u8]) -> Result<Self, BadName> {
         let path = path(raw).ok_or(BadName::Outside)?;
         let path = path.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default();
-        let name = normalise(&decode(path)?)?;
+        let decoded = decode(path)?;
+        let mut name = normalise(&decoded)?;
+        let mut others = Vec::new();
+        if let Some(written) = with_backslashes(&decoded) {
+            let slashed = std::mem::replace(&mut name, written);
+            others.extend(path.contains(&b'\\').then_some(slashed));
+        }
         // An escape is longer than a colon: the name may have grown too long.
-        let mut others: Vec<_> =
-            replace_colons(&name).and_then(|other| normalise(&other).ok()).into_iter().collect();
+        others.extend(replace_colons(&name).and_then(|other| normalise(&other).ok()));
         if path.contains(&b'%') {
             others
                 .extend(normalise(path).ok().filter(|written| *written != name && !others.contains(written)));
@@ -53,7 +58,7 @@ fn decode(path: &[u8]) -> Result<Vec<u8>, BadName> {
         let escaped = after.split_first_chunk::<2>().filter(|_| *first == b'%');
         let byte = escaped.and_then(|([high, low], after)| Some((digit(*high)? << 4 | digit(*low)?, after)));
         match byte {
-            Some((b'/' | b'\\', _)) => return Err(BadName::Outside),
+            Some((b'/', _)) => return Err(BadName::Outside),
             Some((byte, after)) => {
                 decoded.push(byte);
                 rest = after;
@@ -110,6 +115,7 @@ mod tests {
             ("/100%", "100%"),
             ("/%zz", "%zz"),
             ("/%25zz", "%zz"),
+            (r"/a%5Cb\c", r"a\b\c"),
             ("/", ""),
         ] {
             assert_eq!(name(raw).as_deref(), Ok(expected), "{raw}");
@@ -146,6 +152,8 @@ mod tests {
         assert_eq!(others("/pool/gcc_4:10.deb"), ["pool/gcc_4%3a10.deb"]);
         assert_eq!(others("/pool/g%2b%2b_4%3A10.deb"), ["pool/g++_4%3a10.deb", "pool/g%2b%2b_4%3A10.deb"]);
         assert!(others("/x").is_empty());
+        assert_eq!(others(r"/Boot\BCD"), ["Boot/BCD"]);
+        assert_eq!(others("/Boot%5CBCD"), ["Boot%5CBCD"]);
     }
 
     #[test]

@@ -143,8 +143,11 @@ impl Progress {
             (Phase::Armed | Phase::Done | Phase::Failed, _) => return false,
             (_, true) => "its installer began and restarted without reporting an end",
             (_, false) if packages > 0 => {
-                let reason =
-                    format!("it fetched {packages} packages and restarted; nothing reported from it");
+                let what = match packages {
+                    1 => "what it installs".to_owned(),
+                    many => format!("{many} packages"),
+                };
+                let reason = format!("it fetched {what} and restarted; nothing reported from it");
                 self.tries = 0;
                 return self.enter(Phase::Done, Some(reason), now);
             }

@@ -35,6 +35,8 @@ pub struct Record {
     pub name: Option<String>,
     /// By what the secret in its kickstart's URL is recognised.
     pub key: Option<Key>,
+    /// What somebody chose from its menu, which waits for its next start.
+    pub pick: Option<String>,
 }
 
 /// A line that does not count.
@@ -60,8 +62,9 @@ impl Record {
         let reported = if *has_reported { " reported" } else { "" };
         let name = self.name.as_deref().unwrap_or("-");
         let key = self.key.map_or_else(|| "-".to_owned(), |key| key.to_string());
+        let pick = self.pick.as_ref().map_or_else(String::new, |label| format!(" pick {label}"));
         let mut line = format!(
-            "{} {}{reported} tries {tries} name {name} key {key} since {since} {}",
+            "{} {}{reported} tries {tries} name {name} key {key}{pick} since {since} {}",
             self.mac,
             phase.key(),
             utc(since)
@@ -110,7 +113,15 @@ impl Record {
             "-" => None,
             digits => Some(Key::from_digits(digits).ok_or("no such key")?),
         };
-        if word("no time")? != "since" {
+        let mut next = word("no time")?;
+        let mut pick = None;
+        if next == "pick" {
+            let label = word("no choice")?;
+            pick = Some(label.to_owned()).filter(|_| is_label(label));
+            pick.as_ref().ok_or("no such choice")?;
+            next = word("no time")?;
+        }
+        if next != "since" {
             return Err("no time");
         }
         let since = word("no time")?.parse().ok().filter(|since| *since <= LATEST).ok_or("no such time")?;
@@ -121,8 +132,17 @@ impl Record {
             return Err("more than a machine");
         }
         let progress = Progress { phase, tries, since, reason, has_reported, ..Progress::default() };
-        Ok(Self { mac, progress, name, key })
+        Ok(Self { mac, progress, name, key, pick })
     }
+}
+
+/// Longest label of a menu, in bytes.
+const MAX_LABEL: usize = 128;
+
+/// Whether this can be a label of a menu.
+fn is_label(text: &str) -> bool {
+    text.len() <= MAX_LABEL
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
 /// Reads a file: the last record of each machine in their order, how many lines there are, and those that do not count.
@@ -181,6 +201,7 @@ mod tests {
             },
             name: (last != 2).then(|| format!("node{last:02}")),
             key: (last != 3).then(|| Key::of("0123")),
+            pick: (last == 2).then(|| "el9-text".to_owned()),
         }
     }
 
@@ -220,6 +241,8 @@ mod tests {
             whole.replace("done", "gone"),
             whole.replace("tries 2", "tries 2000"),
             whole.replace("key ", "key 0"),
+            whole.replace(" since", " pick since"),
+            whole.replace(" since", " pick a/b since"),
             format!("{whole} x"),
             "\u{fffd}".repeat(1000),
         ] {

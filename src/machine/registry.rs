@@ -115,7 +115,13 @@ impl Machine {
     pub fn record(&self) -> Record {
         // A kickstart of an earlier run is known until it gets one of this run.
         let key = self.old_key.unwrap_or_else(|| Key::of(&self.token));
-        Record { mac: self.mac, progress: self.progress.clone(), name: self.name.clone(), key: Some(key) }
+        Record {
+            mac: self.mac,
+            progress: self.progress.clone(),
+            name: self.name.clone(),
+            key: Some(key),
+            pick: self.pick.clone(),
+        }
     }
 
     /// Its installer was started by us: it has a kickstart of this run.
@@ -170,6 +176,7 @@ impl Registry {
             let machine = self.seen(record.mac, record.progress.since.saturating_mul(1000));
             machine.name = machine.name.take().or(record.name);
             machine.old_key = record.key;
+            machine.pick = record.pick;
             machine.change(|progress| {
                 *progress = record.progress;
                 false

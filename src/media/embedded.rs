@@ -51,6 +51,12 @@ pub struct Absent {
 }
 
 impl Embedded {
+    /// One without bytes.
+    #[cfg(test)]
+    pub(crate) const fn empty(role: Role, name: &'static str) -> Self {
+        Self { role, name, licence: "", sha256: "", gzip: &[] }
+    }
+
     /// Its bytes.
     ///
     /// # Errors

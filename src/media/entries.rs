@@ -9,10 +9,11 @@ use super::paths;
 use crate::image::FileTree;
 
 /// What every entry says of which nobody knows how it fares without its medium.
-const NOT_KNOWN: &str = "not known to install over the network: it is an entry of the image's own menu";
+pub(super) const NOT_KNOWN: &str =
+    "not known to install over the network: it is an entry of the image's own menu";
 
 /// What more is to be said when nothing tells where the rest of the system would come from.
-const NO_MEDIUM: &str = "; what it loads after its kernel and ramdisk it may look for in a drive";
+const NO_MEDIUM: &str = "; what it loads after its kernel and ramdisk, it may look for in a drive";
 
 /// Where a known image's parts are.
 pub(super) struct Parts<'a> {
@@ -112,7 +113,8 @@ fn extra_words(arguments: &[String]) -> Vec<String> {
     ];
     let is_extra = |word: &&String| {
         !starts.iter().any(|start| word.starts_with(start))
-            && !matches!(word.as_str(), "quiet" | "rhgb" | "splash")
+            // EL5's and EL6's `ks` alone asks an NFS server, and takes the place of ours (anaconda loader/kickstart.c).
+            && !matches!(word.as_str(), "quiet" | "rhgb" | "splash" | "ks")
     };
     let is_other_mode =
         arguments.iter().any(|word| matches!(word.as_str(), "text" | "rescue" | "inst.text" | "inst.rescue"));

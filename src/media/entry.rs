@@ -56,6 +56,11 @@ impl Entry {
         }
     }
 
+    /// Whether its template takes the disk to install to.
+    pub fn takes_disk(&self) -> bool {
+        self.arguments.contains("{disk}")
+    }
+
     /// Whether its template takes the answer file.
     pub fn takes_answer(&self) -> bool {
         self.arguments.contains("{answer}") || self.arguments.contains("{seed}")

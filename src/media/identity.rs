@@ -20,6 +20,8 @@ pub(super) struct Identity {
     pub(super) arch: Option<String>,
     /// Where that was read, one sentence each.
     pub(super) evidence: Vec<String>,
+    /// Whether nothing but the volume id tells the release: `RESCUE1101` is 11.01.
+    is_of_volume_id: bool,
 }
 
 /// Release packages, and the products they belong to.
@@ -107,6 +109,7 @@ impl Identity {
         }
         let arch = ARCHES.into_iter().find(|arch| volume_id.contains(arch));
         let version = known_product(volume_id).and_then(|_| volume_version(volume_id));
+        identity.is_of_volume_id = identity.version.is_none() && version.is_some();
         identity.learn(
             &format!("volume id {volume_id:?}"),
             known_product(volume_id),
@@ -116,10 +119,12 @@ impl Identity {
         identity
     }
 
-    /// Asks where a family has its release, unless it is known already: `volume`, or a file whose first line tells.
+    /// Asks where a family has its release, unless it is known already: `volume`, or a file whose first line tells. One that
+    /// comes before `volume` is believed more than that.
     pub(super) fn read_more(&mut self, tree: &dyn FileTree, places: &[&str], volume_id: &str) {
         for place in places {
-            if self.version.is_some() {
+            let is_better = self.is_of_volume_id && *place != "volume";
+            if self.version.is_some() && !is_better {
                 return;
             }
             let bytes = if *place == "volume" { None } else { paths::read_text(tree, place) };
@@ -133,6 +138,10 @@ impl Identity {
             };
             // A product that begins with its number, or a number beside others, is no release.
             let version = volume_version(&text).filter(|version| version.len() < 24);
+            if version.is_some() {
+                self.version = None;
+                self.is_of_volume_id = false;
+            }
             self.learn(&source, None, version.as_deref(), None);
         }
     }

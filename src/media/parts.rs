@@ -105,7 +105,8 @@ pub(super) fn medium(
     let packages =
         |directory: &String| paths::names(tree, directory).iter().filter(|it| it.ends_with(".rpm")).count();
     let count = directories.iter().map(packages).fold(0_usize, usize::saturating_add);
-    evidence.push(format!("{count} packages"));
+    let noun = if count == 1 { "package" } else { "packages" };
+    evidence.push(format!("{count} {noun}"));
     if count < MINIMAL_PACKAGES { Medium::Minimal } else { Medium::Dvd }
 }
 
@@ -148,6 +149,14 @@ pub(super) fn arch_of_files(tree: &dyn FileTree, kernels: &[&str], evidence: &mu
     }
     evidence.push("nothing tells the architecture: x86_64 assumed".to_owned());
     "x86_64".to_owned()
+}
+
+/// Whether a kernel is one of Linux for x86 that UEFI does not start by itself: before 3.3 it was no EFI program (Linux
+/// `Documentation/admin-guide/efi-stub.rst`).
+pub(super) fn lacks_efi_stub(tree: &dyn FileTree, kernel: &str) -> bool {
+    let mut head = [0; 0x206];
+    let read = tree.file(kernel.as_bytes()).and_then(|file| file.data.read_at(&mut head, 0).ok());
+    read == Some(head.len()) && head.ends_with(b"HdrS") && !head.starts_with(b"MZ")
 }
 
 /// What a kernel's first bytes say it is for: `xloadflags` bit 0 of a bzImage (Linux `Documentation/arch/x86/boot.rst`)

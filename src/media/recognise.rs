@@ -7,7 +7,7 @@ use super::entry::{AnswerKind, Entry, Menu};
 use super::family::{FAMILIES, Family, Releases, Support, UNKNOWN};
 use super::identity::{self, Identity};
 use super::menu::{self, OwnMenu};
-use super::parts::{GrubVerb, Medium, arch_of_files, grub_verb, medium, place, repositories};
+use super::parts::{GrubVerb, Medium, arch_of_files, grub_verb, lacks_efi_stub, medium, place, repositories};
 use super::paths;
 use super::treeinfo::Treeinfo;
 use crate::image::FileTree;
@@ -36,6 +36,8 @@ pub struct Media {
     pub known: bool,
     /// Its own menu, if it has one.
     pub menu: Option<Menu>,
+    /// Whether the default entry's kernel is one that UEFI, and so iPXE on it, does not start.
+    pub lacks_efi_stub: bool,
     /// What a person has to know; one sentence each.
     pub notes: Vec<String>,
     /// The installer's runtime image; `None` when it is not on the image.
@@ -91,6 +93,8 @@ pub enum NotInstallable {
         name: String,
         /// What told.
         evidence: String,
+        /// What a person has to know; one sentence each.
+        notes: &'static [&'static str],
     },
     /// It is of a known family, and a part of that is not there.
     Incomplete {
@@ -110,14 +114,19 @@ pub enum NotInstallable {
     },
 }
 
+/// What every image is told of whose family is not in the table, or not as one that works.
+const NOT_KNOWN: &str =
+    "It is not known to install over the network: what is offered are the entries of its own menu.";
+
 /// Names of an unknown image's root that are told.
 const MAX_NAMES: usize = 12;
 
 impl fmt::Display for NotInstallable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotYet { name, evidence } => {
-                write!(f, "recognised as {name} ({evidence}); pxego does not install it yet")
+            Self::NotYet { name, evidence, notes } => {
+                write!(f, "recognised as {name} ({evidence}), which pxego does not install yet")?;
+                notes.iter().try_for_each(|note| write!(f, ". {}", note.trim_end_matches('.')))
             }
             Self::Incomplete { name, part, looked_for } => {
                 let places = looked_for.join(", ");
@@ -137,7 +146,10 @@ impl fmt::Display for NotInstallable {
                     [] => f.write_str("nothing")?,
                     names => f.write_str(&names.join(", "))?,
                 }
-                write!(f, " (volume id {volume_id:?})")
+                write!(
+                    f,
+                    " (volume id {volume_id:?}). If it boots from a stick: pxego boots the kernels that a menu on the image names"
+                )
             }
         }
     }
@@ -244,7 +256,11 @@ impl Found<'_> {
             found.truncate(MAX_NAMES);
             return NotInstallable::Unknown { volume_id: self.volume_id.to_owned(), found };
         }
-        NotInstallable::NotYet { name: not_yet_name(self.family, self.tree), evidence: self.told.join(", ") }
+        NotInstallable::NotYet {
+            name: not_yet_name(self.family, self.tree),
+            evidence: self.told.join(", "),
+            notes: self.family.notes,
+        }
     }
 
     /// An image of a known family.
@@ -284,6 +300,7 @@ impl Found<'_> {
         let entries = entries::known(tree, family, &parts, self.own.as_ref());
         Ok(Media {
             family,
+            lacks_efi_stub: lacks_efi_stub(tree, &kernel),
             grub_verb: grub_verb(tree, family.grub_verb),
             menu: self.own.map(|own| entries::menu(own, &entries)),
             entries,
@@ -311,7 +328,10 @@ impl Found<'_> {
         if !self.told.is_empty() {
             evidence.push(format!("{}: {}", self.family.name, self.told.join(", ")));
         }
-        evidence.push(format!("{}: {} entries", own.menu.path, entries.len().saturating_sub(1)));
+        // The last is the disk, which it need not have.
+        let count = entries.len().saturating_sub(1);
+        let noun = if count == 1 { "entry" } else { "entries" };
+        evidence.push(format!("{}: {count} {noun} with a kernel", own.menu.path));
         evidence.append(&mut self.identity.evidence);
         let arch = self.identity.arch.take();
         let arch = arch.unwrap_or_else(|| arch_of_files(self.tree, &[&first.kernel], &mut evidence));
@@ -324,9 +344,10 @@ impl Found<'_> {
             });
         let version = self.identity.version.take();
         let mut notes: Vec<String> = self.family.notes.iter().map(|note| (*note).to_owned()).collect();
-        notes.push("It is not known whether this image installs over the network: what is offered are the entries of its own menu.".to_owned());
+        notes.push(NOT_KNOWN.to_owned());
         Ok(Media {
             family: self.family,
+            lacks_efi_stub: lacks_efi_stub(self.tree, &first.kernel),
             name: name(&product, version.as_deref(), Medium::Other),
             product,
             version,

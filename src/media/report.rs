@@ -1,6 +1,7 @@
 //! What a person wants to know of an image: what it is, what boots on it, and what is missing.
 
 use super::embedded::{Embedded, Role};
+use super::entries;
 use super::entry::{AnswerKind, EntryKind};
 use super::loaders::{BiosSource, Loaders, Signature, UefiArch, UefiKind, UefiLoader};
 use super::parts::Medium;
@@ -115,6 +116,8 @@ pub struct Report {
     pub evidence: Vec<String>,
     /// What boots on which machines.
     pub boots: Vec<Boot>,
+    /// Which loaders of its own it does not have, or not for a network, and why; one sentence each.
+    pub no_loaders: Vec<String>,
     /// Its menu.
     pub offers: Vec<Offer>,
     /// The answer file it takes.
@@ -133,11 +136,13 @@ impl Report {
     /// What there is to say of `media` with its `loaders`, and with what is built in. Unpacks loaders, to see whether that can
     /// be done: some 100 ms.
     pub fn new(media: &Media, loaders: &Loaders, built_in: &[Embedded]) -> Self {
+        let mut notes = media.notes.clone();
         let mut missing = Vec::new();
         let mut boots: Vec<Boot> = of_image(loaders, &mut missing);
         let by_ipxe: Vec<Boot> = built_in.iter().map(of_built_in).collect();
         let wanted = |firmware: &Firmware| Firmware::expected(&media.arch).contains(firmware);
-        for boot in by_ipxe.into_iter().filter(|boot| wanted(&boot.firmware)) {
+        let starts = |firmware: Firmware| firmware == Firmware::Bios || !media.lacks_efi_stub;
+        for boot in by_ipxe.into_iter().filter(|boot| wanted(&boot.firmware) && starts(boot.firmware)) {
             let others = || boots.iter().filter(|other| other.firmware == boot.firmware);
             // Beside a GRUB that only knows TFTP it is there for machines that boot by HTTP.
             if others().all(|other| boot.http_boot && !other.http_boot) {
@@ -146,7 +151,16 @@ impl Report {
         }
         order::by_key(&mut boots, |boot| boot.firmware as u8);
         for firmware in Firmware::expected(&media.arch) {
-            if !boots.iter().any(|boot| boot.firmware == *firmware) {
+            if boots.iter().any(|boot| boot.firmware == *firmware) {
+                continue;
+            }
+            if !starts(*firmware) {
+                notes.push(format!(
+                    "On {} machines it does not start: its kernel is no EFI program, as iPXE needs, and there is no GRUB 2 \
+                     on it. Set them to BIOS (legacy, CSM) in their setup.",
+                    firmware.name()
+                ));
+            } else {
                 missing.push(format!(
                     "a loader for {} machines: none on the image, none built in; give one with --loader {}=FILE",
                     firmware.name(),
@@ -154,21 +168,38 @@ impl Report {
                 ));
             }
         }
-        let mut notes = media.notes.clone();
-        if !media.known {
-            notes.push("not known to install over the network: its own menu is offered".to_owned());
-        }
         if media.medium == Medium::NetworkInstall && media.answer == AnswerKind::Kickstart {
             notes.push(
-                "no packages on it: the kickstart has to name a mirror (url --url=...), or the DVD has to be given too"
+                "It has no packages: give the DVD of the same release too (--iso), or name a mirror (--mirror URL, or \
+                 \"url\" in the kickstart)."
                     .to_owned(),
             );
+        }
+        let unsigned: Vec<&str> = Firmware::expected(&media.arch)
+            .iter()
+            .filter(|firmware| {
+                let mut of_it = boots.iter().filter(|boot| boot.firmware == **firmware).peekable();
+                **firmware != Firmware::Bios
+                    && of_it.peek().is_some()
+                    && of_it.all(|boot| boot.secure_boot.is_none())
+            })
+            .map(|firmware| firmware.name())
+            .collect();
+        if !unsigned.is_empty() {
+            notes.push(format!(
+                "Switch Secure Boot off in machines with {}: no loader for them is signed.",
+                unsigned.join(" or ")
+            ));
         }
         let offers = media.entries.iter().map(|entry| Offer {
             id: entry.id.clone(),
             title: entry.title.clone(),
             kind: entry.kind,
-            note: entry.note.clone(),
+            // What all of them say of an unknown image stands in the notes, once.
+            note: match &entry.note {
+                Some(note) if !media.known => note.strip_prefix(entries::NOT_KNOWN).and_then(more),
+                note => note.clone(),
+            },
         });
         Self {
             name: media.name.clone(),
@@ -180,6 +211,7 @@ impl Report {
             medium: media.medium,
             evidence: media.evidence.clone(),
             boots,
+            no_loaders: loaders.missing.clone(),
             offers: offers.collect(),
             answer: media.answer,
             memory_mib: media.memory_mib(),
@@ -188,6 +220,12 @@ impl Report {
             missing,
         }
     }
+}
+
+/// What a note goes on with after what all have in common.
+fn more(rest: &str) -> Option<String> {
+    let rest = rest.trim_start_matches([';', ' ']);
+    (!rest.is_empty()).then(|| rest.to_owned())
 }
 
 /// What the image's own loaders boot. What is wrong with one that is there goes to `missing`.
@@ -216,7 +254,7 @@ fn of_image(loaders: &Loaders, missing: &mut Vec<String>) -> Vec<Boot> {
     for loader in loaders.uefi.iter().filter(|loader| loader.kind == UefiKind::Grub2) {
         let firmware = Firmware::of(loader.arch);
         match prepare(loader.arch) {
-            Ok(()) => boots.push(of_uefi(firmware, loader)),
+            Ok(()) => boots.push(of_uefi(firmware, loader, loaders)),
             Err(error) => missing.push(format!(
                 "the loader for {} machines of {}: {error}; give another with --loader {}=FILE",
                 firmware.name(),
@@ -228,10 +266,10 @@ fn of_image(loaders: &Loaders, missing: &mut Vec<String>) -> Vec<Boot> {
     boots
 }
 
-fn of_uefi(firmware: Firmware, loader: &UefiLoader) -> Boot {
+fn of_uefi(firmware: Firmware, loader: &UefiLoader, loaders: &Loaders) -> Boot {
     // Without shim, firmware takes what is signed by whom it knows; what that is only the firmware knows.
-    let secure_boot = match &loader.signature {
-        Signature::By(name) => Some(name.clone()),
+    let secure_boot = match loaders.signature(loader) {
+        Signature::By(name) => Some(name),
         Signature::None | Signature::Unreadable | Signature::NotUnpacked => None,
     };
     Boot {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 mod families;
-mod loaders;
+pub(super) mod loaders;
 mod recognise;
 
 use std::collections::BTreeMap;

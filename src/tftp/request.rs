@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::transfer::{Patience, RollOver, Terms};
-use crate::content::name::{BadName, from_boot_rom, normalise};
+use crate::content::name::{BadName, from_boot_rom, normalise, with_backslashes};
 use crate::wire::tftp::{self, ErrorCode};
 
 /// Block length without the option (RFC 1350 §2).
@@ -45,6 +45,8 @@ enum Granted {
 pub struct Wish {
     /// The name, normalised.
     pub name: Vec<u8>,
+    /// The name to be tried before, where it has backslashes: files may have them in their names.
+    pub with_backslashes: Option<Vec<u8>>,
     /// How to send.
     pub mode: Mode,
     /// Bytes in each block but the last.
@@ -92,9 +94,16 @@ impl Wish {
             mode if mode.eq_ignore_ascii_case(b"netascii") => Mode::Netascii,
             _ => return Err(Rejected::Mode),
         };
-        let name = normalise(from_boot_rom(request.name)).map_err(Rejected::Name)?;
-        let mut wish =
-            Self { name, mode, block_len: DEFAULT_BLOCK, window: 1, timeout: None, granted: Vec::new() };
+        let meant = from_boot_rom(request.name);
+        let mut wish = Self {
+            name: normalise(meant).map_err(Rejected::Name)?,
+            with_backslashes: with_backslashes(meant),
+            mode,
+            block_len: DEFAULT_BLOCK,
+            window: 1,
+            timeout: None,
+            granted: Vec::new(),
+        };
         // A link that carries more does not say that the machine's boot ROM takes more.
         let mtu = u16::try_from(mtu).unwrap_or(u16::MAX).min(ETHERNET_MTU);
         let longest = mtu.saturating_sub(HEADERS).max(DEFAULT_BLOCK);

@@ -76,6 +76,11 @@ impl Inspection {
     }
 }
 
+/// `1 package`, `2 packages`.
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// Width of the first column.
 const LABEL: usize = 11;
 
@@ -107,7 +112,7 @@ pub fn for_people(inspection: &Inspection) -> String {
     page.0.insert_str(0, &escape_whole(file));
     let size = bytes.map(human_bytes);
     let volume = volume_id.as_ref().map(|id| format!("volume id {id:?}"));
-    let count = files.map(|count| format!("{count} files and directories"));
+    let count = files.map(|count| counted(count, "file or directory", "files and directories"));
     let known: Vec<String> = [size, volume, count].into_iter().flatten().collect();
     page.block("image", (!known.is_empty()).then(|| known.join(", ")));
     if let Some(report) = report {
@@ -120,12 +125,17 @@ pub fn for_people(inspection: &Inspection) -> String {
 }
 
 fn of_report(page: &mut Page, report: &Report) {
-    let version = report.version.as_deref().unwrap_or("of an unknown release");
-    let medium = Some(report.medium.word()).filter(|word| !word.is_empty());
-    let medium = medium.map_or_else(String::new, |word| format!(", {word}"));
-    page.block("product", [format!("{} {version} for {}{medium}", report.product, report.arch)]);
+    let product = match &report.version {
+        Some(version) => format!("{} {version}", report.product),
+        None => format!("{}, release unknown", report.product),
+    };
+    let arch = format!("for {}", report.arch);
+    let medium = report.medium.word().to_owned();
+    let known: Vec<String> = [product, arch, medium].into_iter().filter(|it| !it.is_empty()).collect();
+    page.block("product", [known.join(", ")]);
     page.block("known by", report.evidence.clone());
     page.block("boots on", report.boots.iter().map(boot_line));
+    page.block("no loader", report.no_loaders.clone());
     let longest = report.offers.iter().map(|offer| offer.id.chars().count()).max().unwrap_or(0).min(24);
     page.block("offers", report.offers.iter().map(|offer| offer_line(offer, longest)));
     page.block("answers", [answer_text(report.answer).to_owned()]);
@@ -145,11 +155,13 @@ fn of_report(page: &mut Page, report: &Report) {
 
 fn boot_line(boot: &Boot) -> String {
     let mut text = format!("{:<10} {}", boot.firmware.name(), boot.loader);
-    if boot.origin != boot.loader {
+    // Its path tells where a file of the tree is.
+    let is_in_tree = !boot.is_built_in && boot.loader.starts_with(boot.origin.as_str());
+    if !is_in_tree {
         text.push_str(&format!(" ({})", boot.origin));
     }
     if let Some(signer) = &boot.secure_boot {
-        text.push_str(&format!(", Secure Boot by {signer}"));
+        text.push_str(&format!(", Secure Boot (signed by {signer})"));
     }
     if boot.http_boot {
         text.push_str(", HTTP Boot");
@@ -164,16 +176,16 @@ fn offer_line(offer: &Offer, width: usize) -> String {
 
 fn answer_text(answer: AnswerKind) -> &'static str {
     match answer {
-        AnswerKind::None => "none",
+        AnswerKind::None => "none: it takes no answer file",
         AnswerKind::Kickstart => "a kickstart (--ks FILE)",
-        AnswerKind::AutoYast => "an AutoYaST profile",
-        AnswerKind::Agama => "an Agama profile",
-        AnswerKind::Ignition => "an Ignition configuration",
-        AnswerKind::Preseed => "a preseed file",
-        AnswerKind::Autoinstall => "an autoinstall folder (user-data)",
-        AnswerKind::Script => "a script",
-        AnswerKind::Apkovl => "an apkovl archive",
-        AnswerKind::MachineConfig => "a machine configuration",
+        AnswerKind::AutoYast => "an AutoYaST profile (--ks FILE)",
+        AnswerKind::Agama => "an Agama profile (--ks FILE)",
+        AnswerKind::Ignition => "an Ignition configuration (--ks FILE)",
+        AnswerKind::Preseed => "a preseed file (--ks FILE)",
+        AnswerKind::Autoinstall => "an autoinstall file, user-data (--ks FILE)",
+        AnswerKind::Script => "a script (--ks FILE)",
+        AnswerKind::Apkovl => "an apkovl archive (--ks FILE)",
+        AnswerKind::MachineConfig => "a machine configuration (--ks FILE)",
     }
 }
 
@@ -222,6 +234,7 @@ fn report_value(report: &Report) -> Value {
         "medium": report.medium.word(),
         "evidence": report.evidence,
         "boots": boots.collect::<Vec<_>>(),
+        "no_loaders": report.no_loaders,
         "offers": offers.collect::<Vec<_>>(),
         "answer": answer_key(report.answer),
         "memory_mib": report.memory_mib,
@@ -285,6 +298,12 @@ mod tests {
         let value: Value = serde_json::from_str(&object).expect("JSON");
         assert_eq!(value["volume_id"], inspection.volume_id.clone().unwrap());
         assert_eq!((&value["well"], &value["bytes"]), (&json!(false), &json!(1_500_000)));
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        let of = |files| for_people(&Inspection { files: Some(files), ..Inspection::default() });
+        assert!(of(1).contains(" 1 file or directory") && of(30).contains(" 30 files and directories"));
     }
 
     #[test]

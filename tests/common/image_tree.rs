@@ -39,6 +39,8 @@ const ODD_NAMES: &[&[u8]] = &[
     b"\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e",
     b"\xf0\x9f\x92\xbf",
     b"not utf-8 \xff\xfe\x80",
+    b"back\\slash",
+    b"\\",
 ];
 
 /// The longest name that a file system and Rock Ridge have.

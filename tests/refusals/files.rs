@@ -73,6 +73,22 @@ fn a_kickstart_that_cannot_be_one_is_refused() {
     }
 }
 
+/// Beside a kickstart it would do nothing, or not what its user believes.
+#[test]
+fn a_disk_beside_an_answer_file_is_for_images_that_are_told_of_one() {
+    let (bench, folder) = (Bench::new(), Folder::new("wipe"));
+    let ks = folder.path("ks.cfg");
+    fs::write(&ks, "lang en_US\n").unwrap();
+    for (rule, part) in
+        [("nvme0n1", "Fedora CoreOS: none of these is"), ("size>=1G", "leave one of them out")]
+    {
+        let arguments = format!("--iface eth0 --iso {} --force --ks {ks} --wipe {rule}", iso());
+        pxego(&bench.server, &arguments)
+            .is(WRONG_USE, &["--wipe writes a kickstart, and --ks gives one", part]);
+    }
+    assert!(addresses(&bench.server).is_empty(), "nothing was touched");
+}
+
 /// The head of an EFI program for `machine` (PE Format), and a text of it.
 fn efi(machine: u16, text: &str) -> Vec<u8> {
     let mut bytes = b"MZ".to_vec();

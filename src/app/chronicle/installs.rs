@@ -103,6 +103,14 @@ impl Chronicle {
         }
     }
 
+    /// Somebody chose something that waits for the machine's next start, as it should over ours.
+    pub(super) fn has_picked(&self, peer: Ipv4Addr) {
+        let machine = self.machines().by_ip(peer).cloned();
+        if let Some(machine) = machine {
+            self.keep(&machine);
+        }
+    }
+
     /// A machine fetched the installer's ramdisk: the installer starts now.
     pub(super) fn ramdisk_fetched(&self, peer: Ipv4Addr) {
         let now = clock::unix_seconds();

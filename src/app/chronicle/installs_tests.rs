@@ -156,3 +156,17 @@ fn names_are_given_in_order_and_strangers_are_left_alone() {
     assert!(told[0].ends_with("02 named node01") && told[1].ends_with("01 named node02"), "{told:?}");
     assert!(told[2].contains("03 stranger "), "{told:?}");
 }
+
+#[test]
+fn what_was_chosen_for_the_next_start_outlasts_a_restart() {
+    let (chronicle, _received) = chronicle();
+    let (records, kept) = sync_channel(64);
+    let chronicle = chronicle.keeping(records);
+    chronicle.machines().by_ip_mut(MACHINE).expect("a machine").pick = Some("el9-text".to_owned());
+    ends(&chronicle, MACHINE, "pick/el9-text/grub.cfg", Some(Role::Menu), Outcome::Done);
+    let file: String = kept.try_iter().map(|record| record.to_line() + "\n").collect();
+    let (records, _, bad) = crate::machine::record::parse_lines(file.as_bytes());
+    assert!(bad.is_empty(), "{bad:?}");
+    let next_run = Registry::new(|| 1).with(Policy::default(), records);
+    assert_eq!(next_run.by_mac(MAC).and_then(|machine| machine.pick.as_deref()), Some("el9-text"));
+}

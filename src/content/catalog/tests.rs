@@ -188,7 +188,7 @@ fn what_is_made_wins_over_the_image() {
 }
 
 #[test]
-fn c07_c08_c10_menus_are_answered_in_any_directory() {
+fn c07_c08_menus_are_answered_in_any_directory() {
     for name in [
         "pxelinux.cfg/default",
         "pxelinux.cfg/01-52-54-00-00-00-01",
@@ -198,7 +198,6 @@ fn c07_c08_c10_menus_are_answered_in_any_directory() {
         "t/el9/EFI/BOOT/grub.cfg",
         "grub/x86_64-efi/grub.cfg-01-52-54-00-00-00-01",
         "boot.ipxe",
-        "EFI/BOOT/autoexec.ipxe",
     ] {
         for protocol in [Protocol::Tftp, Protocol::Http] {
             let (text, role) = found(name, MACHINE, protocol).unwrap_or_else(|| panic!("{name}"));
@@ -211,6 +210,15 @@ fn c07_c08_c10_menus_are_answered_in_any_directory() {
     }
     for name in ["pxelinux.cfg", "pxelinux.cfg/a/b", "grub.cfgx", "isolinux/isolinux.cfg"] {
         assert_eq!(found(name, MACHINE, Protocol::Http), None, "{name}");
+    }
+}
+
+#[test]
+fn c10_ipxe_finds_no_script_before_it_has_an_address() {
+    for name in ["autoexec.ipxe", "EFI/BOOT/autoexec.ipxe", "t/el9/AUTOEXEC.IPXE"] {
+        for protocol in [Protocol::Tftp, Protocol::Http] {
+            assert_eq!(found(name, MACHINE, protocol), None, "{name}");
+        }
     }
 }
 

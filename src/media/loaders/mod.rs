@@ -24,6 +24,7 @@ pub use uefi::{UefiArch, UefiKind, UefiLoader};
 use super::paths;
 use super::treeinfo::Treeinfo;
 use crate::image::FileTree;
+use crate::package::Limits;
 use set::{Set, WithLoaders};
 
 /// The loaders of an image.
@@ -44,6 +45,20 @@ impl Loaders {
     /// are.
     pub fn over(&self, tree: Arc<dyn FileTree>) -> Arc<dyn FileTree> {
         if self.sets.is_empty() { tree } else { Arc::new(WithLoaders { tree, sets: self.sets.clone() }) }
+    }
+
+    /// Who signed a loader's first program, which is unpacked for it: some 100 ms.
+    pub fn signature(&self, loader: &UefiLoader) -> Signature {
+        if loader.signature != Signature::NotUnpacked {
+            return loader.signature.clone();
+        }
+        let set = self.sets.iter().find(|set| set.directory == loader.directory);
+        let name = loader.first().rsplit('/').next().unwrap_or_default();
+        let file = set.and_then(|set| set.file(name.as_bytes()));
+        match file.map(|file| file.data.read_all(Limits::default().file_bytes)) {
+            Some(Ok(bytes)) => pe::signature(&bytes),
+            Some(Err(_)) | None => Signature::NotUnpacked,
+        }
     }
 
     /// What unpacks the loader of an architecture, if it is in packages, and tells why it cannot be unpacked or does not

@@ -93,11 +93,11 @@ pub(super) fn find(packages: &[Package], names: &'static Names) -> Option<(UefiL
     let paths: Vec<&str> = sources.iter().map(|(path, _)| path.as_str()).collect();
     let origin = paths.join(", ");
     let (boot, grub) = (served.boot.clone(), served.grub.clone());
-    let set = Set::packed(names.suffix, &all, {
-        let sources = sources.clone();
-        let served = served.clone();
-        move || unpack(&sources, layout, &served)
-    });
+    let media: Vec<FileData> = sources.iter().map(|(_, data)| data.clone()).collect();
+    let is_suspect = move || media.iter().any(|data| data.source().is_suspect());
+    let packed = (sources, served.clone());
+    let unpack = move || unpack(&packed.0, layout, &packed.1);
+    let set = Set::packed(names.suffix, &all, unpack, is_suspect);
     let loader = UefiLoader {
         arch: names.arch,
         kind: UefiKind::Grub2,

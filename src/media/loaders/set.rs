@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::image::{BootImage, Entry, File, FileData, FileTree, Node};
 use crate::order;
@@ -16,6 +16,9 @@ const ROOT: &str = "loaders";
 
 /// What unpacking gives: files by their served names.
 type Unpacked = Result<BTreeMap<String, FileData>, PackageError>;
+
+/// The same, as it is kept.
+type Kept = Result<Arc<BTreeMap<String, FileData>>, Arc<PackageError>>;
 
 /// Files that are served from one directory.
 pub(super) struct Set {
@@ -28,7 +31,14 @@ pub(super) struct Set {
 
 enum Contents {
     Open(BTreeMap<String, File>),
-    Packed { unpack: Box<dyn Fn() -> Unpacked + Send + Sync>, cell: OnceLock<Unpacked> },
+    Packed(Packed),
+}
+
+struct Packed {
+    unpack: Box<dyn Fn() -> Unpacked + Send + Sync>,
+    /// Whether the medium may be away: then a failure need not last.
+    is_suspect: Box<dyn Fn() -> bool + Send + Sync>,
+    kept: Mutex<Option<Kept>>,
 }
 
 impl Set {
@@ -41,44 +51,46 @@ impl Set {
         }
     }
 
-    /// Files that are unpacked when the first is asked for; `names` are those that may come out.
+    /// Files that are unpacked when the first is asked for; `names` are those that may come out. A failure is kept too,
+    /// unless `is_suspect` says of the medium that it may be why.
     pub(super) fn packed(
         arch: &str,
         names: &[&str],
         unpack: impl Fn() -> Unpacked + Send + Sync + 'static,
+        is_suspect: impl Fn() -> bool + Send + Sync + 'static,
     ) -> Self {
         Self {
             directory: format!("{ROOT}/{arch}"),
             names: names.iter().map(|name| (*name).to_owned()).collect(),
-            contents: Contents::Packed { unpack: Box::new(unpack), cell: OnceLock::new() },
-        }
-    }
-
-    fn unpacked(&self) -> Option<&Unpacked> {
-        match &self.contents {
-            Contents::Open(_) => None,
-            Contents::Packed { unpack, cell } => Some(cell.get_or_init(unpack)),
+            contents: Contents::Packed(Packed {
+                unpack: Box::new(unpack),
+                is_suspect: Box::new(is_suspect),
+                kept: Mutex::new(None),
+            }),
         }
     }
 
     /// The file of this name, in any case.
-    fn file(&self, name: &[u8]) -> Option<File> {
+    pub(super) fn file(&self, name: &[u8]) -> Option<File> {
         let name = std::str::from_utf8(name).ok()?.to_ascii_lowercase();
         if !self.names.contains(&name) {
             return None;
         }
         match &self.contents {
             Contents::Open(files) => files.get(&name).cloned(),
-            Contents::Packed { .. } => {
-                let data = self.unpacked()?.as_ref().ok()?.get(&name)?.clone();
+            Contents::Packed(packed) => {
+                let data = packed.files().ok()?.get(&name)?.clone();
                 Some(File { data, modified: 0 })
             }
         }
     }
 
     /// Why its files cannot be unpacked, which this tries.
-    pub(super) fn failure(&self) -> Option<&PackageError> {
-        self.unpacked()?.as_ref().err()
+    pub(super) fn failure(&self) -> Option<Arc<PackageError>> {
+        match &self.contents {
+            Contents::Open(_) => None,
+            Contents::Packed(packed) => packed.files().err(),
+        }
     }
 
     fn entries(&self) -> Vec<Entry> {
@@ -86,7 +98,7 @@ impl Set {
             // What is still packed stays so: its length is not known yet.
             let len = match &self.contents {
                 Contents::Open(files) => files.get(name).map_or(0, |file| file.data.len()),
-                Contents::Packed { .. } => 0,
+                Contents::Packed(_) => 0,
             };
             Entry { name: name.clone().into_bytes(), is_directory: false, len, modified: 0 }
         };
@@ -97,6 +109,22 @@ impl Set {
 
     fn is_directory(&self, path: &[u8]) -> bool {
         path.eq_ignore_ascii_case(self.directory.as_bytes())
+    }
+}
+
+impl Packed {
+    /// What is in it, unpacked by the first who asks; others wait.
+    fn files(&self) -> Kept {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kept) = kept.as_ref() {
+            return kept.clone();
+        }
+        let was_suspect = (self.is_suspect)();
+        let unpacked = (self.unpack)().map(Arc::new).map_err(Arc::new);
+        if unpacked.is_ok() || !(was_suspect || (self.is_suspect)()) {
+            *kept = Some(unpacked.clone());
+        }
+        unpacked
     }
 }
 
@@ -145,5 +173,48 @@ impl FileTree for WithLoaders {
 
     fn boot_images(&self) -> Vec<BootImage> {
         self.tree.boot_images()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+    /// A set whose medium can be pulled, and how often it was unpacked.
+    fn set(is_away: &Arc<AtomicBool>, is_damaged: bool) -> (Set, Arc<AtomicU32>) {
+        let tries = Arc::new(AtomicU32::new(0));
+        let (away, counted) = (is_away.clone(), tries.clone());
+        let unpack = move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            if is_damaged || away.load(Ordering::Relaxed) {
+                return Err(PackageError::Missing("shim".to_owned()));
+            }
+            Ok(BTreeMap::from([("bootx64.efi".to_owned(), FileData::from_bytes(b"MZ".to_vec()))]))
+        };
+        let away = is_away.clone();
+        let set = Set::packed("x64", &["bootx64.efi"], unpack, move || away.load(Ordering::Relaxed));
+        (set, tries)
+    }
+
+    #[test]
+    fn what_failed_while_the_medium_was_away_is_tried_again() {
+        let is_away = Arc::new(AtomicBool::new(true));
+        let (set, tries) = set(&is_away, false);
+        assert!(set.failure().is_some() && set.file(b"bootx64.efi").is_none());
+        is_away.store(false, Ordering::Relaxed);
+        assert!(set.failure().is_none() && set.file(b"BOOTX64.efi").is_some());
+        let until_now = tries.load(Ordering::Relaxed);
+        // What is unpacked outlasts the medium.
+        is_away.store(true, Ordering::Relaxed);
+        assert!(set.failure().is_none() && set.file(b"bootx64.efi").is_some());
+        assert_eq!(tries.load(Ordering::Relaxed), until_now);
+    }
+
+    #[test]
+    fn what_is_damaged_is_tried_once() {
+        let (set, tries) = set(&Arc::new(AtomicBool::new(false)), true);
+        assert!(set.failure().is_some() && set.failure().is_some() && set.file(b"bootx64.efi").is_none());
+        assert_eq!(tries.load(Ordering::Relaxed), 1);
     }
 }

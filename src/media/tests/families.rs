@@ -140,7 +140,7 @@ const CASES: &[Case] = &[
         texts: &[("arch/version", "2024.08.01\n")],
         family: "arch",
         // The volume id tells first; it is as good.
-        name: "Arch Linux 202408 live",
+        name: "Arch Linux 2024.08.01 live",
         kernel: "arch/boot/x86_64/vmlinuz-linux",
         initrds: &[
             "arch/boot/intel-ucode.img",
@@ -164,7 +164,7 @@ const CASES: &[Case] = &[
         volume_id: "ISOIMAGE",
         texts: &[(".disk/mini-info", "Debian GNU/Linux installer build 20230607+deb12u15\n")],
         family: "debian-mini",
-        name: "Debian by its network installer",
+        name: "Debian (network installer)",
         kernel: "linux",
         initrds: &["initrd.gz"],
         arguments: "{?answer}auto=true {?answer}priority=critical preseed/url={answer} {?answer}interface=auto \

@@ -126,7 +126,7 @@ fn plain_files_together_are_limited() {
     assert!(find_loaders(&tree).bios.unwrap().extract().is_err());
 }
 
-fn packaged(path: &str) -> Vec<u8> {
+pub(in crate::media) fn packaged(path: &str) -> Vec<u8> {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| std::env::home_dir().map(|home| home.join(".cache"))).unwrap_or_default();
     let unpacked = cache.join("pxego-lab/packages");
@@ -316,6 +316,7 @@ fn a_grub_for_discs_gives_way_to_the_packages() {
     assert_eq!(loader.signature, Signature::NotUnpacked);
     assert!(loader.origin.contains("shim-signed_1.44_amd64.deb, pool/main/g/grub-efi"), "{}", loader.origin);
     assert_eq!(found.preparer()(UefiArch::X64), Ok(()));
+    assert_eq!(found.signature(loader), signed_by("Microsoft Corporation UEFI CA 2011"));
     let over = found.over(Arc::new(tree));
     for (served, packed) in [("bootx64.efi", shim_path), ("grubx64.efi", grub_path)] {
         let file = over.file(format!("loaders/x64/{served}").as_bytes()).unwrap();

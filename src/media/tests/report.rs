@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 use super::*;
 use crate::media::tests::MemoryTree;
+use crate::media::tests::loaders::packaged;
 use crate::media::{find_loaders, recognise};
 
 /// An EL9 DVD without a loader.
@@ -49,4 +50,41 @@ fn only_machines_that_the_image_is_for_are_missed() {
         let report = report(&tree(), volume_id);
         assert_eq!(report.missing.len(), expected, "{}: {:?}", report.arch, report.missing);
     }
+}
+
+#[test]
+fn what_is_said_of_an_unknown_image_is_said_once() {
+    let menu =
+        b"label one\nkernel /a/kernel\nappend root=/dev/sr0\nlabel two\nkernel /a/kernel\nappend boot=live\n";
+    let tree = MemoryTree::of(&["a/kernel"]).with("isolinux/isolinux.cfg", menu);
+    let report = report(&tree, "TOOLS");
+    assert!(!report.known);
+    let said = report.notes.iter().filter(|note| note.contains("not known")).count();
+    assert_eq!(said, 1, "{:?}", report.notes);
+    assert_eq!(report.evidence[0], "isolinux/isolinux.cfg: 2 entries with a kernel");
+    for offer in report.offers.iter().filter(|offer| offer.kind != EntryKind::Local) {
+        let note = offer.note.as_deref().unwrap_or_default();
+        assert!(!note.contains("not known") && !note.starts_with([';', ' ']), "{note}");
+    }
+    assert!(
+        report.offers.iter().any(|it| it.note.as_deref().is_some_and(|note| note.contains("in a drive")))
+    );
+}
+
+#[test]
+fn machines_that_have_to_forgo_secure_boot_are_told_of() {
+    let ipxe = [Embedded::empty(Role::X64, "snponly.efi")];
+    let report = |tree: &MemoryTree, built_in: &[Embedded]| {
+        let media = recognise(tree, "Rocky-9-4-x86_64-dvd").unwrap();
+        Report::new(&media, &find_loaders(tree), built_in)
+    };
+    let says = |report: &Report| report.notes.iter().any(|note| note.contains("Switch Secure Boot off"));
+    assert!(says(&report(&tree(), &ipxe)));
+    // Without any loader it is told that one is missing, and no more.
+    assert!(!says(&report(&tree(), &[])));
+    let signed = tree()
+        .with("EFI/BOOT/BOOTX64.EFI", &packaged("usr/lib/shim/shimx64.efi.signed"))
+        .with("EFI/BOOT/grubx64.efi", &packaged("usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed"));
+    let report = report(&signed, &ipxe);
+    assert!(!says(&report) && report.boots.iter().any(|boot| boot.secure_boot.is_some()), "{report:#?}");
 }

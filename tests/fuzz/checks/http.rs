@@ -1,6 +1,6 @@
 //! Heads of HTTP requests, and the answers to them: the same however the bytes arrive, names stay inside, heads are heads.
 
-use pxego::content::name::normalise;
+use pxego::content::name::{normalise, with_backslashes};
 use pxego::content::{Content, Found, Role};
 use pxego::http::request::{MAX_HEAD, Refused, Request, parse};
 use pxego::http::respond::{Answer, Payload, refuse, respond};
@@ -53,7 +53,9 @@ fn cuts(len: usize) -> impl Iterator<Item = usize> {
 /// All names of a target are in their form, and a link to what it names leads there.
 fn means_itself(target: &Target) {
     for name in [&target.name].into_iter().chain(&target.others) {
-        assert_eq!(normalise(name).as_ref(), Ok(name));
+        let in_form = with_backslashes(name).or_else(|| normalise(name).ok());
+        assert_eq!(in_form.as_ref(), Some(name));
+        assert!(normalise(name).is_ok(), "it stays inside however a backslash is read");
         assert!(!name.starts_with(b"/") && !name.contains(&0));
         assert!(name.split(|byte| *byte == b'/').all(|part| !matches!(part, b"." | b"..")));
     }

@@ -5,6 +5,8 @@
 
 #[path = "../menus.rs"]
 mod menus;
+#[path = "../trees.rs"]
+mod trees;
 
 /// A check: it panics where the code under test breaks a promise.
 pub type Check = fn(&[u8]);

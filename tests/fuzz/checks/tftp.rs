@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use pxego::content::name::normalise;
+use pxego::content::name::{normalise, with_backslashes};
 use pxego::tftp::request::{MAX_WINDOW, Wish};
 use pxego::wire::tftp::{Packet, Request, ack, data_header};
 
@@ -62,6 +62,10 @@ fn settled(request: &Request<'_>) {
     };
     assert_eq!(normalise(&wish.name).as_ref(), Ok(&wish.name), "a name in its form");
     assert!(!wish.name.starts_with(b"/") && !wish.name.contains(&0));
+    if let Some(name) = &wish.with_backslashes {
+        assert_eq!(with_backslashes(name).as_ref(), Some(name));
+        assert_eq!(normalise(name).as_ref(), Ok(&wish.name), "both are one name, read in two ways");
+    }
     assert!((8..=LONGEST).contains(&wish.block_len) && (1..=MAX_WINDOW).contains(&wish.window));
     assert!(wish.timeout.is_none_or(|time| (1..=255).contains(&time.as_secs()) && time.subsec_nanos() == 0));
     let Some(oack) = wish.option_ack(1 << 40) else {
