@@ -153,6 +153,15 @@ mod tests {
     }
 
     #[test]
+    fn what_the_server_says_of_itself_is_not_cut() {
+        let text = format!("{} type this", "a".repeat(300));
+        let of_machine = for_people(&event(What::Warning { text: text.clone() }), UtcOffset::UTC);
+        assert!(of_machine.ends_with("aaa..."), "{of_machine}");
+        let own = Event { mac: None, ip: None, ..event(What::Warning { text: text.clone() }) };
+        assert!(for_people(&own, UtcOffset::UTC).ends_with(&text));
+    }
+
+    #[test]
     fn s07_foreign_text_does_not_drive_the_terminal() {
         let line = for_people(
             &event(What::Refused { reason: "x\u{1b}]0;y\u{7}\r\n\u{202e}z".into() }),
