@@ -64,14 +64,10 @@ fn embed() -> Result<(), String> {
     let source = source()?;
     let found = collect::find(&loaders, &source)?;
     if let Source::Computer { folder, .. } = &source {
-        let missing: Vec<_> =
-            found.iter().filter(|it| it.bytes.is_err()).map(|it| it.loader.file.as_str()).collect();
-        watch(&loaders, folder.as_deref(), missing.is_empty());
-        if !missing.is_empty() {
-            println!(
-                "cargo::warning=loaders not built in: {}; \"pxego --version\" says how",
-                missing.join(", ")
-            );
+        let missing = || found.iter().filter_map(|it| Some((&it.loader.file, it.bytes.as_ref().err()?)));
+        watch(&loaders, folder.as_deref(), missing().next().is_none());
+        for (file, remedy) in missing() {
+            println!("cargo::warning={file} is not built in: {remedy}");
         }
     }
     let out = out()?;

@@ -39,7 +39,7 @@ fn main() {
     assert!(lines >= 200, "{lines} lines");
     let written = runs(|| drop(black_box(write(&profile, RELEASE, &Sources::default()))));
     let checked = runs(|| {
-        drop(black_box(check(text.as_bytes(), Against { release: RELEASE, repository: None })));
+        drop(black_box(check(text.as_bytes(), Against { release: RELEASE, repository: None, served: None })));
     });
     let row = Row {
         bench: "ks",
@@ -59,7 +59,7 @@ fn main() {
         let tree = Tree::new(packing);
         let load = || {
             let repository = Repository::load(&tree, &[String::new()], true).expect("it is read");
-            assert_eq!(repository.packages.expect("packages").names.len(), 10_000);
+            assert_eq!(repository.packages.expect("packages").names().len(), 10_000);
         };
         load();
         let loaded: Vec<f64> = (0..RUNS)

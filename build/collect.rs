@@ -69,7 +69,10 @@ fn below(root: &Path, path: &Path) -> PathBuf {
 fn remedy(packages: &[Package]) -> String {
     let names: Vec<_> =
         packages.iter().map(|package| format!("{} ({})", package.name, package.systems)).collect();
-    format!("install the package {}, then build again", names.join(" or "))
+    format!(
+        "install the package {}, or put the file into a folder and name that by PXEGO_VENDOR_DIR, then build again",
+        names.join(" or ")
+    )
 }
 
 /// That a machine of this role can execute it, as far as its head shows.

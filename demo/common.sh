@@ -17,7 +17,8 @@ guest_packages="linux-image-amd64|linux-image-generic shim-signed shim-helpers-a
 test_guest_packages="grub-efi-amd64-bin grub-common memtest86+ grub-rescue-pc debian-installer-12-netboot-amd64|debian-installer-13-netboot-amd64"
 # The same for 64-bit Arm, which this computer need not be.
 unpacked_arm64=$cache_dir/packages-arm64
-# Signed loaders of a newer release: GRUB from 2.12 on knows proxyDHCP, and Debian's signed one then speaks HTTP.
+# Loaders of a newer release: GRUB from 2.12 on knows proxyDHCP, and Debian's signed one then speaks HTTP; and iPXE for
+# 64-bit Arm, which Debian builds since version 13.
 # shellcheck disable=SC2034 # for setup.sh and image.sh
 unpacked_signed=$cache_dir/packages-signed
 

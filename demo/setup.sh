@@ -137,21 +137,20 @@ unpack_arm64() {
     touch "$unpacked_arm64/complete"
 }
 
-# Signed loaders of the release after this one, from the same archive, likewise with lists of their own.
+# Loaders of the release after this one, from the same archive, likewise with lists of their own.
+os=$(. /etc/os-release && echo "$ID")
+signed_packages="shim-signed grub-efi-amd64-signed"
+[[ $os == ubuntu ]] || signed_packages+=" shim-helpers-amd64-signed ipxe"
 unpack_signed() {
-    local work=$cache_dir/apt-signed file id archive release
-    local names=(shim-signed grub-efi-amd64-signed)
-    id=$(. /etc/os-release && echo "$ID")
+    local work=$cache_dir/apt-signed file archive release=trixie names
+    read -ra names <<<"$signed_packages"
+    [[ $os != ubuntu ]] || release=noble
     # shellcheck disable=SC2016 # apt's own variable
     archive=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Component: main' | head -n 1)
     [[ -n $archive ]] || archive=$(apt-get indextargets --format '$(REPO_URI)' | head -n 1)
-    case $id in
-        ubuntu) release=noble ;;
-        *) release=trixie names+=(shim-helpers-amd64-signed) ;;
-    esac
     mkdir -p "$work"/{lists,cache,debs}/partial
     : >"$work/status"
-    printf 'deb [signed-by=/usr/share/keyrings/%s-archive-keyring.gpg] %s %s main\n' "$id" "$archive" "$release" \
+    printf 'deb [signed-by=/usr/share/keyrings/%s-archive-keyring.gpg] %s %s main\n' "$os" "$archive" "$release" \
         >"$work/sources.list"
     local options=(
         -o APT::Sandbox::User=root -o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work/cache"
@@ -165,7 +164,7 @@ unpack_signed() {
         dpkg-deb -x "$file" "$unpacked_signed"
     done
     rm -r "$work"
-    touch "$unpacked_signed/complete"
+    printf '%s\n' "$signed_packages" >"$unpacked_signed/complete"
 }
 
 unpack() {
@@ -242,7 +241,7 @@ fi
 arm64=
 [[ $job != test || -e $unpacked_arm64/complete ]] || arm64=yes
 signed=
-[[ $job != test || -e $unpacked_signed/complete ]] || signed=yes
+[[ $job != test || $(cat "$unpacked_signed/complete" 2>/dev/null) == "$signed_packages" ]] || signed=yes
 parser=
 [[ $job != test || $(cat "$cache_dir/pykickstart/complete" 2>/dev/null) == "$pykickstart" ]] || parser=yes
 if [[ ${#missing[@]} == 0 && ${#aside[@]} == 0 && -z $arm64 && -z $signed && -z $parser ]]; then

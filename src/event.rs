@@ -68,6 +68,11 @@ pub enum What {
         /// What is wrong and what to do about it.
         text: String,
     },
+    /// Something about a kickstart that a person may not want; nothing has to be done.
+    Advice {
+        /// One finding, or how many there are and how to see them.
+        text: String,
+    },
     /// The medium with an image went away, came back, or was replaced by another.
     Medium {
         /// The image, as the user named it.
@@ -250,6 +255,7 @@ impl What {
             Self::Counters { .. } => "counters",
             Self::Stopping => "stopping",
             Self::Warning { .. } => "warning",
+            Self::Advice { .. } => "advice",
             Self::Medium { .. } => "medium",
             Self::Checked { .. } => "checked",
             Self::Discovered { .. } => "discovered",
@@ -314,7 +320,7 @@ impl What {
                 [("since", Fact::Number(*since))].into_iter().chain(presumed).collect()
             }
             Self::TryFailed { reason } | Self::Held { reason } => vec![("reason", text(reason))],
-            Self::Warning { text: warning } => vec![("text", text(warning))],
+            Self::Warning { text: said } | Self::Advice { text: said } => vec![("text", text(said))],
             Self::Medium { image, state, text: why } => {
                 vec![("image", text(image)), ("state", text(state)), ("text", text(why))]
             }
@@ -370,7 +376,10 @@ impl What {
                 )
             }
             Self::Stopping => "taking back what was changed on this computer".into(),
-            Self::Warning { text } | Self::Medium { text, .. } | Self::Checked { text, .. } => text.clone(),
+            Self::Warning { text }
+            | Self::Advice { text }
+            | Self::Medium { text, .. }
+            | Self::Checked { text, .. } => text.clone(),
             Self::Discovered { client, arch: Some(arch) } if !client.contains(arch) => {
                 format!("{client}, {arch}")
             }

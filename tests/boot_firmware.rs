@@ -2,6 +2,8 @@
 //! lost. Needs root, and what `demo/setup.sh test` installs.
 #![allow(clippy::disallowed_methods)]
 
+#[path = "common/dhcp_machine.rs"]
+mod dhcp_machine;
 #[path = "common/lab.rs"]
 mod lab;
 #[path = "common/netns.rs"]
@@ -16,6 +18,7 @@ use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lab::Firmware;
+use pxego::wire::dhcp_option::Code;
 use serde_json::Value;
 use trial::{MAC, Setup, fetched, of};
 use wire::{loses_direct_offers, without_ipxe_options};
@@ -95,6 +98,68 @@ fn a08_arm64() {
     assert_eq!(of(&events, "discovered")[0]["arch"], "64-bit ARM UEFI");
     assert_eq!(fetched(&events, "loader"), ["tftp EFI/BOOT/BOOTAA64.EFI", "tftp EFI/BOOT/grubaa64.efi"]);
     trial.end();
+}
+
+/// iPXE as a newer distribution builds it, given to machines of `arch`: the firmware fetches it once, and it goes on by HTTP.
+fn newer_ipxe(firmware: Firmware, layout: &str, arch: &str, files: &[&str]) {
+    let given = format!("{arch}={}", lab::packaged(files).display());
+    let arguments = ["--loader", &given];
+    let mut setup = Setup::new(firmware, layout);
+    setup.arguments = &arguments;
+    let mut trial = setup.start(&format!("ipxe_{arch}"));
+    let events = trial.until_kernel();
+    check(&events);
+    assert_eq!(fetched(&events, "loader").len(), 1, "once: no loop: {events:#?}");
+    assert_eq!(fetched(&events, "menu"), ["http boot.ipxe"]);
+    assert_eq!(fetched(&events, "kernel"), ["http t/el9/images/pxeboot/vmlinuz"]);
+    assert_eq!(of(&events, "discovered").len(), 2, "the firmware, and iPXE");
+    trial.end();
+}
+
+#[test]
+fn c05_c10_arm64_by_a_newer_ipxe() {
+    let files = ["/usr/lib/ipxe/snponly-arm64.efi", "/usr/lib/ipxe/ipxe-arm64.efi"];
+    newer_ipxe(Firmware::Arm64, "el9-arm64", "arm64", &files);
+}
+
+#[test]
+fn c03_c10_uefi_by_a_newer_ipxe() {
+    newer_ipxe(Firmware::Uefi, "el9-bare", "x64", &["/usr/lib/ipxe/snponly.efi"]);
+}
+
+/// A ROM that fetches PXELINUX, hangs in it and is switched off and on again: the third time it is offered iPXE, and when
+/// that leads nowhere either, PXELINUX.
+#[test]
+fn c15_a_program_that_leads_nowhere_twice_is_followed_by_the_other() {
+    let (image, scratch) = (lab::image("el8"), lab::scratch("stuck"));
+    let bench = netns::Bench::new();
+    let state = scratch.join("state");
+    let arguments = ["--iso", image.to_str().unwrap(), "--state", state.to_str().unwrap()];
+    let mut pxego = lab::Pxego::start(&bench.server, &arguments);
+    let mut rom = dhcp_machine::Machine::new(&bench.client, [0x52, 0x54, 0, 0, 0xc1, 5]);
+    let mut offered = Vec::new();
+    for _ in 0..5 {
+        rom.xid += 1;
+        let ack = rom.lease(|message| {
+            message.options.push(Code::VENDOR_CLASS, b"PXEClient:Arch:00000:UNDI:002001");
+            message.options.push(Code(93), &[0, 0]);
+        });
+        let name = String::from_utf8_lossy(ack.message.file_name()).into_owned();
+        if offered.is_empty() {
+            bench.client.ip(&format!("addr add {}/24 dev eth0", ack.message.yiaddr));
+        }
+        let url = format!("tftp://192.168.100.1/{name}");
+        netns::run(bench.client.command("curl").args(["--silent", "--show-error", "--max-time", "60", &url]));
+        pxego.wait_for("loader", netns::DEADLINE);
+        offered.push(name);
+    }
+    let (pxelinux, ipxe) = ("pxelinux.0", "undionly.kpxe");
+    assert_eq!(offered, [pxelinux, pxelinux, ipxe, ipxe, pxelinux]);
+    let events = pxego.stop();
+    let told = of(&events, "warning");
+    let text = told.iter().map(|it| it["text"].as_str().unwrap()).find(|text| text.contains("led nowhere"));
+    assert!(text.is_some_and(|text| text.contains(pxelinux) && text.contains(ipxe)), "{told:?}");
+    fs::remove_dir_all(scratch).unwrap();
 }
 
 /// The ladder with OVMF: it repeats itself, gets the next shape, boots; at its next start it gets that shape at once.

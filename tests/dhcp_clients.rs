@@ -135,6 +135,42 @@ fn d26_d32_d38_udhcpc_renews_gives_back_and_gets_the_same_again() {
     assert!(!seen[offer..before_renewal].iter().any(|line| line.contains(&asked)), "{seen:#?}");
 }
 
+/// What is sent to the server alone is lost, as with a server that has moved to another port of the switch, or a firewall:
+/// the client asks all servers then (RFC 2131 §4.4.5, REBINDING), and keeps its address.
+#[test]
+fn d36_udhcpc_rebinds_by_broadcast_and_keeps_its_address() {
+    let (lan, scratch) = (Lan::new(), Scratch::new("rebind"));
+    let (server, client) = (lan.host("s"), lan.host("c"));
+    let mut pxego = Pxego::start(&server, &scratch, &[]);
+    let mut udhcpc = Udhcpc::start(&client, &scratch, &[]);
+    let bound = udhcpc.wait_for("bound");
+    pxego.wait_for("leased");
+    for command in [
+        "add table bridge wall",
+        "add chain bridge wall through { type filter hook forward priority 0; }",
+        &format!("add rule bridge wall through ip daddr {SERVER} drop"),
+    ] {
+        run(lan.switch().command("nft").arg(command));
+    }
+    let wire = Tcpdump::verbose(&client, "udp port 67");
+    udhcpc.renew();
+    assert_eq!(udhcpc.wait_for("renew"), dhcp_lab::Told { kind: "renew".into(), ..bound.clone() });
+    assert_eq!(pxego.wait_for("leased")["ip"], bound.ip.as_str());
+    udhcpc.stop();
+
+    let seen = wire.stop();
+    let first = |what: &str| {
+        seen.iter().position(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}: {seen:#?}"))
+    };
+    let (alone, all) = (first(&format!("> {SERVER}.67:")), first("> 255.255.255.255.67:"));
+    let answer = first(&format!("{SERVER}.67 > {}.68:", bound.ip));
+    assert!(alone < all && all < answer, "{seen:#?}");
+    // It says which address it has, and names no server (RFC 2131 §4.3.2).
+    let question = seen[all..answer].join(" ");
+    assert!(question.contains(&format!("Client-IP {}", bound.ip)), "{question}");
+    assert!(!question.contains("Server-ID") && !question.contains("Requested-IP"), "{question}");
+}
+
 #[test]
 fn d45_every_program_of_one_machine_gets_the_same_address() {
     let (lan, scratch) = (Lan::new(), Scratch::new("d45"));

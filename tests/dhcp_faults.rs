@@ -201,7 +201,7 @@ fn l07_l09_service_goes_on_when_the_interface_went_down_or_away() {
     for protocol in ["tftp", "http"] {
         let url = format!("{protocol}://{SERVER}/images/pxeboot/vmlinuz");
         let mut curl = client.command("curl");
-        let got = curl.args(["--silent", "--show-error", "--max-time", "20", &url]).output().unwrap();
+        let got = curl.args(["--silent", "--show-error", "--max-time", "60", &url]).output().unwrap();
         assert_eq!(got.stdout, b"kernel", "{url}: {got:?}");
     }
     let (events, _) = pxego.stop();
@@ -288,12 +288,18 @@ fn l08_a_cable_that_is_pulled_three_times_keeps_the_leases() {
                 (carrier.stdout == b"1\n") == (state == "up")
             });
         }
+        // A renewal that is lost is not sent again before half of the time that is left.
+        wait_until("the switch passes frames on", || {
+            let path = format!("/sys/class/net/{port}/brport/state");
+            lan.switch().command("cat").arg(path).output().unwrap().stdout == b"3\n"
+        });
         udhcpc.renew();
         assert_eq!(udhcpc.wait_for("renew").ip, bound.ip);
     }
     udhcpc.stop();
-    let leased = of_kind(pxego.events(), "leased").len();
-    assert!(leased >= 4, "{leased}");
+    for _ in 0..4 {
+        pxego.wait_for("leased");
+    }
 }
 
 #[test]
@@ -332,7 +338,7 @@ fn l21_a_firewall_that_drops_http_and_tftp_is_named_with_the_way_out() {
     let mut pxego = Pxego::start(&server, &scratch, &[]);
     client.ip("addr add 192.168.100.9/24 dev eth0");
     for (url, what) in [("http://192.168.100.1/", "TCP port 80"), ("tftp://192.168.100.1/x", "UDP port 69")] {
-        let _curl = client.start("curl", &["--silent", "--max-time", "20", url]);
+        let _curl = client.start("curl", &["--silent", "--max-time", "60", url]);
         let is_it = |event: &serde_json::Value| {
             let text = event["text"].as_str().unwrap_or_default();
             event["event"] == "warning"
@@ -371,7 +377,7 @@ fn l11_l12_nothing_is_called_unreachable() {
     assert_eq!(machine.answer().src_port, 4011);
     let mut curl = client.command("curl");
     let url = format!("tftp://{SERVER}/images/pxeboot/vmlinuz");
-    let got = curl.args(["--silent", "--show-error", "--max-time", "20", &url]).output().unwrap();
+    let got = curl.args(["--silent", "--show-error", "--max-time", "60", &url]).output().unwrap();
     assert_eq!(got.stdout, b"kernel", "{got:?}");
     machine.send_payload(&[0, 4, 0, 9], (ip, 2000), (to.0, to.1, 69));
     udhcpc.renew();

@@ -301,7 +301,9 @@ fn a_silent_server_holds_up_nothing() {
 #[test]
 fn without_a_server_the_install_ends_as_it_would() {
     let place = scratch("nobody");
-    let all: Vec<&str> = USUAL.iter().copied().chain(["curl", "bash", "dash"]).collect();
+    // Each report is tried four times, with pauses of seven seconds in all: they are not what is looked at.
+    let usual = USUAL.iter().copied().filter(|name| *name != "sleep");
+    let all: Vec<&str> = usual.chain(["sleep=true", "curl", "bash", "dash"]).collect();
     let tools = tools(&place, &all);
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     for (header, body) in hooked(port) {

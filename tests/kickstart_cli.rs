@@ -236,9 +236,50 @@ fn a_kickstart_with_errors_stops_the_start_unless_it_is_forced() {
     arguments.push("--force");
     let pxego = lab::Pxego::start(&bench.server, &arguments);
     let events = pxego.stop();
+    let advice: Vec<&str> =
+        events.iter().filter(|it| it["event"] == "advice").filter_map(|it| it["text"].as_str()).collect();
+    let command = format!("all of it: pxego ks --check {ks} --iso {iso}");
+    assert!(
+        advice.len() == 4 && advice[0].contains("ks.cfg: advice: the installer will ask for"),
+        "{advice:#?}"
+    );
+    assert!(advice[3].contains("1 deprecated and ") && advice[3].ends_with(&command), "{advice:#?}");
     let is_told =
         |event: &Value| event["text"].as_str().is_some_and(|text| text.contains("because of --force"));
     assert!(events.iter().any(is_told), "{events:#?}");
+    fs::remove_dir_all(scratch).unwrap();
+}
+
+#[test]
+fn what_leads_elsewhere_or_ends_the_installer_is_told_where_it_stands() {
+    let scratch = scratch("kickstart_cli_advice");
+    let image = image("el9");
+    let image = image.to_str().unwrap();
+    let file = scratch.join("ks.cfg");
+    let text = "lang en_US\nurl --url=http://10.0.0.1/el9\nrepo --name=x --baseurl=http://10.9.8.1/x\ncdrom\n\
+                %post\ncat >/root/x <<EOF\nreboot\nEOF\nsync; /sbin/reboot\n%end\n";
+    fs::write(&file, text).unwrap();
+    let check = |more: &[&str]| {
+        let given = ["ks", "--check", file.to_str().unwrap(), "--json"];
+        let output = pxego(&[&given, more].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let findings = report["findings"].as_array().unwrap().clone();
+        let find = |line: u64| findings.iter().find(|it| it["line"] == line).cloned().unwrap_or_default();
+        (find(2), find(3), find(4), find(9))
+    };
+    let (url, repo, cdrom, reboot) = check(&["--iso", image, "--address", "10.9.8.1/24"]);
+    assert_eq!((&url["code"], &url["column"]), (&"source".into(), &5.into()), "{url}");
+    assert!(
+        url["instead"].as_str().unwrap().starts_with("write url --url=http://10.9.8.1/t/el9, or leave"),
+        "{url}"
+    );
+    assert_eq!(repo, Value::Null, "that is the server itself");
+    assert!(cdrom["instead"].as_str().unwrap().contains("http://10.9.8.1/t/el9"), "{cdrom}");
+    assert_eq!((&reboot["code"], &reboot["column"]), (&"hides-the-end".into(), &7.into()), "{reboot}");
+    let (url, repo, ..) = check(&["--release", "EL9"]);
+    assert!(url["instead"].as_str().unwrap().starts_with("leave the line out"), "{url}");
+    assert_eq!(repo["code"], "source", "of another server");
     fs::remove_dir_all(scratch).unwrap();
 }
 

@@ -13,7 +13,7 @@ use pxego::answer::finding::{Report, Severity};
 use pykickstart::{Judgement, judge, python, script};
 
 fn report(text: &[u8], release: Release) -> Report {
-    check(text, Against { release, repository: None })
+    check(text, Against { release, repository: None, served: None })
 }
 
 fn verdict(report: &Report) -> &'static str {

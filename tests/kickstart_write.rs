@@ -203,7 +203,7 @@ fn files(count: usize) -> Vec<(Release, Vec<u8>)> {
 fn any_profile_is_clean_for_every_release() {
     let files = files(200);
     for (release, text) in &files {
-        let report = check(text, Against { release: *release, repository: None });
+        let report = check(text, Against { release: *release, repository: None, served: None });
         let stops: Vec<String> = report
             .findings
             .iter()
@@ -229,7 +229,7 @@ fn the_default_with_a_rule_asks_nothing() {
         let profile = settled(Profile { disk, ..Profile::default() });
         let text = write(&profile, release, &Sources::default()).expect("it is written");
         let whole = text.replacen(&format!("%include {INCLUDE}\n"), &chosen(&text), 1);
-        let report = check(whole.as_bytes(), Against { release, repository: None });
+        let report = check(whole.as_bytes(), Against { release, repository: None, served: None });
         assert!(report.findings.is_empty(), "{release}: {:#?}", report.findings);
         let quiet = if release.generation() <= 7 { "cmdline\n" } else { "text --non-interactive\n" };
         assert!(text.contains(quiet), "{release}");

@@ -126,6 +126,64 @@ fn s12_a_machine_of_the_list_is_installed_once_and_its_secret_stays_its_own() {
     }
 }
 
+/// A machine with two cards: its firmware boots from one, and its installer asks from the other (`inst.ks.sendmac`).
+#[test]
+fn s12_an_installer_may_ask_from_another_card_of_its_machine() {
+    let (lan, scratch) = (Lan::new(), Scratch::new("machines-cards"));
+    let (server, client, stranger) = (lan.host("s"), lan.host("c"), lan.host("x"));
+    let mac = mac_of(&client, "eth0");
+    let list = scratch.write("machines.csv", &format!("mac,name\n{mac},node01.example.com\n"));
+    let kickstart = scratch.write("ks.cfg", KICKSTART);
+    let mut pxego = Pxego::start(&server, &scratch, &["--ks", &kickstart, "--machines", &list]);
+
+    let mut leased = |netns: &Netns, mac: &str, dress: fn(&mut Message)| {
+        let card = mac.parse::<MacAddr>().unwrap();
+        let address = Machine::new(netns, card.0).lease(dress).message.yiaddr;
+        pxego.wait_until("its lease", netns::DEADLINE, |event| {
+            event["event"] == "leased" && event["mac"] == mac
+        });
+        netns.ip(&format!("address add {address}/24 dev eth0"));
+        address.to_string()
+    };
+    let other = "02:00:00:00:00:02";
+    let first = leased(&client, &mac, as_firmware);
+    let second = leased(&client, other, |_| {});
+    let neighbour = leased(&stranger, &mac_of(&stranger, "eth0"), |_| {});
+
+    let (_, menu) = curl(&client, &["--interface", &first], "boot.ipxe");
+    assert!(menu.contains(" inst.ks.sendmac"), "{menu}");
+    let url = word(&menu, "inst.ks=").trim_start_matches("inst.ks=");
+    let headers = |cards: &[&str]| -> Vec<String> {
+        let header = |(number, mac)| format!("X-RHN-Provisioning-MAC-{number}: eth{number} {mac}");
+        cards.iter().enumerate().map(header).flat_map(|header| ["--header".to_owned(), header]).collect()
+    };
+    let status = |netns: &Netns, from: &str, cards: &[&str]| {
+        let headers = headers(cards);
+        let headers = headers.iter().map(String::as_str);
+        let (status, body) =
+            curl(netns, &["--interface", from].into_iter().chain(headers).collect::<Vec<_>>(), url);
+        assert_eq!(status == "200", body.starts_with(KICKSTART), "{body}");
+        status
+    };
+    assert_eq!(status(&client, &second, &[]), "404");
+    assert_eq!(status(&client, &second, &[&mac]), "404");
+    assert_eq!(status(&stranger, &neighbour, &[&mac, other]), "404");
+    assert_eq!(status(&client, &second, &[&mac, other]), "200");
+    assert_eq!(status(&client, &second, &[other, &mac]), "200", "it is fetched twice");
+    assert_eq!(status(&client, &first, &[]), "200");
+    let (events, _) = pxego.stop();
+    assert_eq!(of_kind(&events, "intruder").len(), 3, "{events:#?}");
+    assert!(of_kind(&events, "kickstart").iter().all(|event| event["mac"] == mac.as_str()), "{events:#?}");
+
+    // What a stranger's client makes of the name.
+    let script =
+        scratch.script("name.sh", "#!/bin/sh\n[ \"$1\" = bound ] && echo \"$hostname\" >\"$0.log\"\n");
+    let pxego = Pxego::start(&server, &scratch, &["--machines", &list]);
+    netns::run(client.command("busybox").args(["udhcpc", "-f", "-n", "-q", "-i", "eth0", "-s", &script]));
+    assert_eq!(fs::read_to_string(format!("{script}.log")).unwrap(), "node01.example.com\n");
+    pxego.stop();
+}
+
 fn text_of<'a>(event: &'a serde_json::Value, fact: &str) -> &'a str {
     event[fact].as_str().unwrap()
 }
@@ -168,6 +226,8 @@ fn lists_and_templates_that_are_wrong_are_refused() {
     let image = scratch.write("image.csv", "mac,image\n52:54:00:00:00:01,el5\n");
     let own = scratch.write("own.csv", "mac,ks\n52:54:00:00:00:01,missing.cfg\n");
     let syntax = scratch.write("syntax.j2", "lang en_US\n{% if %}\n");
+    let stops = scratch.write("stops.j2", "lang en_US\nnetwrk --hostname={{ name }}\n");
+    let nameless = scratch.write("nameless.j2", "lang en_US\nnetwork --hostname={{ name }}\n");
     let endless = scratch.write(
         "endless.j2",
         "text\n{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}\n",
@@ -182,6 +242,16 @@ fn lists_and_templates_that_are_wrong_are_refused() {
         (vec!["--name", "node"], vec!["--name node", "node{:02}"]),
         (vec!["--again", "node01"], vec!["--again", "or all"]),
         (vec!["--ks", &syntax], vec!["syntax.j2, line 2: "]),
+        (
+            vec!["--ks", &stops, "--machines", &good],
+            vec![
+                "stops.j2 (node01):2:1: error: there is no command netwrk; write network",
+                "pxego ks --for 52:54:00:00:00:01 --iso ",
+                "| pxego ks --check /dev/stdin",
+                "--force",
+            ],
+        ),
+        (vec!["--ks", &nameless], vec!["a machine that is in no list: ", "nameless.j2, line 2: a variable"]),
         (
             vec!["--ks", &endless, "--machines", &good],
             vec!["endless.j2, line 2: ", "node01", "does not come to an end"],

@@ -137,6 +137,24 @@ impl Answers {
         }
     }
 
+    /// What comes of a template for a machine, before anything is put in, and the template's file; nothing when the machine's
+    /// kickstart is none.
+    ///
+    /// # Errors
+    /// When it cannot be filled in.
+    pub fn filled_in(
+        &self,
+        machine: &Machine,
+        at: &Circumstances,
+    ) -> Result<Option<(&str, Kickstart)>, AnswerError> {
+        match self.of(machine, at) {
+            Some(Answer::Template { file, template }) => {
+                fill_in(file, template, machine, at).map(|kickstart| Some((file.as_str(), kickstart)))
+            }
+            Some(Answer::Plain(_)) | None => Ok(None),
+        }
+    }
+
     /// A machine's kickstart; nothing when it gets none, and the installer asks.
     ///
     /// # Errors

@@ -175,7 +175,8 @@ pub enum Password {
     Ask,
     /// Nobody can log in with one.
     Locked,
-    /// A hash of crypt(3).
+    /// A hash of crypt(3): SHA-512 (`$6$`), which every release reads, SHA-256 (`$5$`), or yescrypt (`$y$`) from EL9 and
+    /// Fedora 30 on. Those that are made here are SHA-512.
     Hash(String),
 }
 

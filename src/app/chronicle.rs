@@ -9,9 +9,9 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::fallback::Fallbacks;
 use super::loops::Loops;
 use super::repeats::Repeats;
+use super::stuck::Stuck;
 use super::throttle::Throttle;
 use crate::boot::boot_file::{BootFile, NoBoot};
 use crate::boot::client::{Client, Firmware};
@@ -51,8 +51,8 @@ pub(super) struct Chronicle {
     strangers: Mutex<Throttle>,
     /// Who fetches iPXE again and again.
     loops: Mutex<Loops>,
-    /// Whose first programs lead nowhere.
-    fallbacks: Mutex<Fallbacks>,
+    /// Whose first program leads nowhere.
+    stuck: Mutex<Stuck>,
     /// Names of systems that are installed as a whole: who fetched one has what it installs.
     systems: HashSet<String>,
 }
@@ -70,7 +70,7 @@ impl Chronicle {
             repeats: Mutex::default(),
             strangers: Mutex::default(),
             loops: Mutex::default(),
-            fallbacks: Mutex::default(),
+            stuck: Mutex::default(),
             systems: HashSet::new(),
         }
     }
@@ -106,12 +106,13 @@ impl Chronicle {
         self.loops().is_looping(mac, Duration::from_millis(clock::unix_millis()))
     }
 
-    fn loops(&self) -> MutexGuard<'_, Loops> {
-        self.loops.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Which machines are stuck in their first program.
+    pub(super) fn stuck(&self) -> MutexGuard<'_, Stuck> {
+        self.stuck.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn fallbacks(&self) -> MutexGuard<'_, Fallbacks> {
-        self.fallbacks.lock().unwrap_or_else(PoisonError::into_inner)
+    fn loops(&self) -> MutexGuard<'_, Loops> {
+        self.loops.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A machine of which we have heard uses an address that another server gave it.
@@ -302,18 +303,18 @@ impl Chronicle {
                 loaded.push(mac);
             }
         }
-        if let Some(mac) = mac {
-            match step {
-                Step::Loader => self.fallbacks().loaded(mac),
-                Step::Menu => self.fallbacks().moved_on(mac),
-                _ => {}
-            }
-        }
+        let now = Duration::from_millis(clock::unix_millis());
         match (mac, step) {
-            (Some(mac), Step::Loader) if is_built_in(&name) => {
-                self.loops().fetched(mac, Duration::from_millis(clock::unix_millis()));
+            (Some(mac), Step::Loader) => {
+                self.stuck().fetched(mac, &name, now);
+                if is_built_in(&name) {
+                    self.loops().fetched(mac, now);
+                }
             }
-            (Some(mac), Step::Menu) => self.loops().moved_on(mac),
+            (Some(mac), Step::Menu) => {
+                self.stuck().moved_on(mac);
+                self.loops().moved_on(mac);
+            }
             _ => {}
         }
         self.send(mac, Some(transfer.peer), What::Fetched { step, name, bytes, protocol });

@@ -164,6 +164,7 @@ pub(super) fn one(path: &std::path::Path) -> Result<Image, Refusal> {
     if !image.media.repositories.is_empty() {
         image.packages = Packages::Own;
     }
+    names::give(std::slice::from_mut(&mut image));
     Ok(image)
 }
 

@@ -1,9 +1,7 @@
-//! The kickstart that is given, checked against an image, and the one that is written where none is given.
+//! The kickstart that is written where none is given.
 
 use super::images::Image;
 use super::{Refusal, ks};
-use crate::answer::check::{Against, check};
-use crate::answer::finding::Severity;
 use crate::answer::write::{Sources, write};
 use crate::answer::{Kickstart, Profile, Release};
 use crate::boot::site::Packages;
@@ -36,39 +34,6 @@ pub(super) fn profile(config: &Config) -> Result<Option<Profile>, Refusal> {
     }
     ks::make_passwords(&mut profile)?;
     Ok(Some(profile))
-}
-
-/// What the installer on the image will make of the kickstart. Errors stop the start, unless that is forced.
-pub(super) fn judge(
-    kickstart: &Kickstart,
-    shown: &str,
-    config: &Config,
-    image: &Image,
-) -> Result<Option<String>, Refusal> {
-    let media = &image.media;
-    let Some(release) = Release::of(media) else { return Ok(None) };
-    let repository = ks::repository(image, kickstart.text(), release)?;
-    let report = check(kickstart.text(), Against { release, repository: repository.as_ref() });
-    let more = format!("pxego ks --check {shown} --iso {}", image.path.display());
-    let errors = report.count(Severity::Error);
-    if errors == 0 {
-        return Ok(None);
-    }
-    if config.force {
-        return Ok(Some(format!(
-            "{shown} has {} at which the installer of {} stops; served because of --force. See with \"{more}\"",
-            if errors == 1 { "an error".to_owned() } else { format!("{errors} errors") },
-            media.name
-        )));
-    }
-    let mut listed = report.clone();
-    listed.findings.retain(|finding| finding.severity == Severity::Error);
-    Err(Refusal::new(format!(
-        "the installer of {} would stop at this kickstart:\n{}Mend it and see what is left with\n\n    {more}\n\n\
-         or serve it as it is with --force",
-        media.name,
-        ks::for_people(shown, &listed, false)
-    )))
 }
 
 /// What a kickstart for this image is written from. It is written once already, to see that it can be.

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Refusal;
 use super::prepare::cannot_open;
@@ -61,17 +61,21 @@ fn read_list(option: &str, path: &Path) -> Result<MachineList, Refusal> {
     })
 }
 
+/// Where a kickstart lies that the list names: beside the list.
+pub(super) fn path_of(name: &str, config: &Config) -> PathBuf {
+    config.machines.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).join(name)
+}
+
 /// The kickstarts of single machines, by what stands in the list.
 ///
 /// # Errors
 /// When one cannot be used, with the line that names it.
 pub(super) fn own_answers(policy: &Policy, config: &Config) -> Result<HashMap<String, Answer>, Refusal> {
-    let folder = config.machines.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
     let mut answers = HashMap::new();
     for row in policy.list.rows() {
         let Some(name) = row.ks.as_ref().filter(|name| !answers.contains_key(*name)) else { continue };
         let list = config.machines.as_deref().unwrap_or(Path::new(""));
-        let answer = read_answer("ks ", &folder.join(name)).map_err(|refusal| {
+        let answer = read_answer("ks ", &path_of(name, config)).map_err(|refusal| {
             Refusal::new(format!("{}, line {}: {}", list.display(), row.line, refusal.text()))
         })?;
         answers.insert(name.clone(), answer);

@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::chronicle::{Arrived, Chronicle};
 use super::given::Given;
 use super::images::Image;
+use super::stuck::Choice;
 use crate::boot::arch::Arch;
 use crate::boot::boot_file::{BootFile, BootInfo, NoBoot};
-use crate::boot::client::{Client, Firmware};
+use crate::boot::client::{Client, Firmware, Stage};
 use crate::boot::select::{self, FirstPrograms};
 use crate::content::catalog::Catalog;
 use crate::content::name::normalise;
@@ -194,8 +195,45 @@ impl Offer {
         if let Some(reason) = self.refusal(client) {
             return BootFile::None(reason);
         }
-        let other = self.other_programs(client, programs);
-        let programs = other.as_ref().unwrap_or(programs);
+        if client.stage != Stage::Rom || !matches!(client.firmware, Firmware::Pxe | Firmware::HttpBoot) {
+            return self.usual(client, programs);
+        }
+        let choice = self.chronicle.stuck().choose(client.mac);
+        let chosen = match choice {
+            Choice::Usual => None,
+            Choice::Other { is_news } => self.other(client, programs, is_news),
+        };
+        let chosen = chosen.unwrap_or_else(|| self.usual(client, programs));
+        if let BootFile::Name(name) | BootFile::Url(name) = &chosen {
+            self.chronicle.stuck().offered(client.mac, name);
+        }
+        chosen
+    }
+
+    /// What is built in, for a machine whose firmware fetched the image's own program and started again; nothing where the
+    /// user chose the program.
+    fn other(&self, client: &Client, programs: &FirstPrograms, is_news: bool) -> Option<BootFile> {
+        let arch = client.arch?;
+        if programs.given.contains_key(&arch) || !programs.built_in.contains_key(&arch) {
+            return None;
+        }
+        let usual = programs.image.get(&arch)?;
+        let mut others = programs.clone();
+        others.image.remove(&arch);
+        let other = select::boot_file(self.catalog.site(), &others, client);
+        let (BootFile::Name(name) | BootFile::Url(name)) = &other else { return None };
+        if is_news {
+            let text = format!(
+                "{usual} was fetched twice and led nowhere: from now on this machine is offered {name}. Where Secure Boot \
+                 refuses that, give it another with --loader"
+            );
+            self.chronicle.tell_of(client.mac, None, What::Warning { text });
+        }
+        Some(other)
+    }
+
+    /// What all machines of this kind are offered.
+    fn usual(&self, client: &Client, programs: &FirstPrograms) -> BootFile {
         let first = select::boot_file(self.catalog.site(), programs, client);
         match &first {
             BootFile::Name(name) if name == PXELINUX => match self.catalog.prepare_bios() {
@@ -216,19 +254,6 @@ impl Offer {
             },
             BootFile::None(_) => first,
         }
-    }
-
-    /// The programs without the image's own, for a machine that gets nowhere with that; `None` while it is to have it, and
-    /// where there are not two.
-    fn other_programs(&self, client: &Client, programs: &FirstPrograms) -> Option<FirstPrograms> {
-        let arch = client.arch?;
-        let has = |of: &BTreeMap<Arch, String>| of.contains_key(&arch);
-        let has_two = has(&programs.image) && has(&programs.built_in) && !has(&programs.given);
-        self.chronicle.takes_other(client, has_two).then(|| {
-            let mut programs = programs.clone();
-            programs.image.remove(&arch);
-            programs
-        })
     }
 
     /// The kind of UEFI machine that a client is, if it is told to load an image's own loader, and whether that can be
@@ -314,10 +339,19 @@ impl BootInfo for Offer {
         self.choose(client, &self.programs_for(client).beside_another_server())
     }
 
+    fn host_name(&self, client: &Client) -> Option<String> {
+        self.chronicle.name_of(client)
+    }
+
     fn has_file(&self, name: &str) -> bool {
         let Ok(name) = normalise(name.as_bytes()) else { return false };
-        let request =
-            Request { name: &name, peer: Ipv4Addr::UNSPECIFIED, protocol: Protocol::Tftp, serial: None };
+        let request = Request {
+            name: &name,
+            peer: Ipv4Addr::UNSPECIFIED,
+            protocol: Protocol::Tftp,
+            serial: None,
+            cards: &[],
+        };
         matches!(self.catalog.find(&request), Found::Content(_))
     }
 }

@@ -10,16 +10,17 @@ use std::sync::{Arc, Mutex, OnceLock};
 use super::custody::Ward;
 use super::given::Given;
 use super::images::{Image, Images};
+use super::judge::{self, Advice, Judge, Named};
 use super::kickstarts::{self, Written};
 use super::offer::Programs;
 use super::verify::{Opened, Report, Task};
-use super::{Refusal, complain, machines};
+use super::{Refusal, complain, machines, templates};
 use crate::answer::answers::Answer;
 use crate::answer::hooks::Dialect;
-use crate::answer::{Answers, Circumstances, Kickstart, Source, foreign};
+use crate::answer::{Answers, Circumstances, Kickstart, foreign};
 use crate::boot::Site;
-use crate::boot::site::{self, MenuWish, Packages};
-use crate::config::Config;
+use crate::boot::site::{self, MenuWish};
+use crate::config::{Cidr, Config};
 use crate::content::Protocol;
 use crate::content::catalog::{Catalog, Parts, Tree, Unpack};
 use crate::event::human_bytes;
@@ -44,6 +45,8 @@ pub(super) struct Prepared {
     pub(super) given: Vec<Given>,
     /// What is odd about them; one sentence each.
     pub(super) warnings: Vec<String>,
+    /// What people may want to know of the kickstarts.
+    pub(super) advice: Advice,
     /// The media to be watched over.
     pub(super) wards: Vec<Ward>,
     /// Images that were not compared with their checksums yet.
@@ -61,43 +64,48 @@ struct Prepare {
     has_kickstart: bool,
     /// What a kickstart is written from, when none is given.
     written: Option<Written>,
+    judge: Judge,
 }
 
 impl Prepared {
-    /// Reads the images and the kickstart that the configuration names.
+    /// Reads the images and the kickstart that the configuration names, which are to be served from `server`.
     ///
     /// # Errors
     /// When one of them cannot be used, with the cause and what to do.
-    pub(super) fn read(config: &Config) -> Result<Self, Refusal> {
+    pub(super) fn read(config: &Config, server: Cidr) -> Result<Self, Refusal> {
         let Images { images, mut warnings, wards, unchecked } = Images::open(config)?;
         let policy = machines::policy(config)?;
         let own = machines::own_answers(&policy, config)?;
         let shared =
             config.kickstart.as_deref().map(|path| machines::read_answer("--ks ", path)).transpose()?;
         let shared_name = config.kickstart.as_ref().map(|path| path.display().to_string());
-        let named = own.iter().map(|(name, answer)| (name.clone(), answer));
+        let named =
+            own.iter().map(|(name, answer)| (machines::path_of(name, config).display().to_string(), answer));
         let kickstarts: Vec<(String, &Answer)> =
             shared_name.zip(shared.as_ref()).into_iter().chain(named).collect();
         let given = config.loaders.iter().map(Given::read).collect::<Result<_, _>>()?;
         let profile = kickstarts::profile(config)?;
         let is_only = images.len() == 1;
+        let mut advice = Advice::default();
         let mut prepared = Vec::new();
         for image in images {
             let takes_answer = takes_kickstart(&image) || is_foreign(&image);
             let mut has_kickstart = takes_answer && !kickstarts.is_empty();
+            let judge = Judge::new(&image, server, config.http_port);
             for (name, answer) in kickstarts.iter().filter(|_| takes_answer) {
                 let Answer::Plain(kickstart) = answer else { continue };
-                let judged = match is_foreign(&image) {
-                    true => judge_kind(kickstart, name, &image).map(|()| [None, None]),
-                    false => judge_source(kickstart, name, &image)
-                        .and_then(|source| Ok([source, kickstarts::judge(kickstart, name, config, &image)?])),
+                let judged = if is_foreign(&image) {
+                    judge_kind(kickstart, name, &image).map(|()| None)
+                } else {
+                    let more = judge::check_command(name, &image, server);
+                    judge.judge(kickstart, &Named { shown: name, more: &more }, &image, config, &mut advice)
                 };
                 match judged {
-                    Ok(told) => warnings.extend(told.into_iter().flatten()),
+                    Ok(told) => warnings.extend(told),
                     // The others can be installed with it.
                     Err(refusal) if !is_only => {
                         has_kickstart = false;
-                        warnings.push(format!("machines get no kickstart for {}: {refusal}", image.id));
+                        warnings.push(without_kickstart(&image.id, &refusal));
                     }
                     Err(refusal) => return Err(refusal),
                 }
@@ -107,13 +115,13 @@ impl Prepared {
                 match kickstarts::write_from(profile, &image) {
                     Ok(from) => written = Some(from),
                     Err(refusal) if !is_only => {
-                        warnings.push(format!("machines get no kickstart for {}: {refusal}", image.id));
+                        warnings.push(without_kickstart(&image.id, &refusal));
                     }
                     Err(refusal) => return Err(refusal),
                 }
             }
             has_kickstart |= written.is_some();
-            prepared.push(Prepare { image, has_kickstart, written });
+            prepared.push(Prepare { image, has_kickstart, written, judge });
         }
         if let Some((name, _)) = kickstarts.first()
             && prepared.iter().all(|it| !it.has_kickstart)
@@ -141,7 +149,19 @@ impl Prepared {
         };
         let answers = Answers::new(shared, own, config.has_hooks);
         let menu = config.menu.clone();
-        Ok(Self { images: prepared, menu, disk, answers, policy, given, warnings, wards, unchecked, reports })
+        Ok(Self {
+            images: prepared,
+            menu,
+            disk,
+            answers,
+            policy,
+            given,
+            warnings,
+            advice,
+            wards,
+            unchecked,
+            reports,
+        })
     }
 
     /// Names of what machines fetch as a whole that install it: the last that is seen of their install.
@@ -206,15 +226,42 @@ impl Prepared {
         text.map_err(|error| Refusal::new(format!("{mac} gets no kickstart: {error}")))?.ok_or_else(nothing)
     }
 
-    /// Fills in every template for every machine of the list, before anything is served.
+    /// Fills in every template for every machine of the list and for one that is not in it, before anything is served, and
+    /// looks at what comes of it.
     ///
     /// # Errors
-    /// When a machine is bound to an image that is not there, or when there is none for which a kickstart can be made. Those
-    /// that are left out are warned of, and held.
-    pub(super) fn check_machines(&mut self, site: &Site) -> Result<(), Refusal> {
-        let rows = self.policy.list.rows();
-        let mut failures = Vec::new();
-        for row in rows {
+    /// When a machine is bound to an image that is not there, when there is none for which a kickstart can be made, or when an
+    /// installer would stop at one. Machines for which none can be made are warned of, and held.
+    pub(super) fn check_machines(&mut self, site: &mut Site, config: &Config) -> Result<(), Refusal> {
+        self.check_images_of_list(site)?;
+        let tried = templates::machines(&self.policy);
+        let (mut failures, mut of_list) = (Vec::new(), 0);
+        for machine in &tried {
+            let images = self.images.iter().filter(|it| it.may_be_for(machine));
+            let circumstances = images.filter_map(|it| it.circumstances(site));
+            let failure = circumstances.map(|at| self.answers.render(machine, &at)).find_map(Result::err);
+            if let Some(error) = failure {
+                failures.push(format!("{}: {error}", templates::title(machine)));
+                of_list += usize::from(machine.listed.is_some());
+            }
+        }
+        let rows = self.policy.list.rows().len();
+        let is_for_nobody = if rows > 0 { of_list == rows } else { failures.len() == tried.len() };
+        if !failures.is_empty() && is_for_nobody {
+            return Err(Refusal::new(format!(
+                "no kickstart can be made for any machine. Correct the template or the list, then start again\n  {}",
+                failures.iter().take(MAX_FAILURES).cloned().collect::<Vec<_>>().join("\n  ")
+            )));
+        }
+        let held = |text| format!("no kickstart for {text}; it is held until that is corrected");
+        self.warnings.extend(failures.into_iter().map(held));
+        self.judge_templates(site, config, &tried)
+    }
+
+    /// # Errors
+    /// When a machine of the list is bound to an image that is not there.
+    fn check_images_of_list(&self, site: &Site) -> Result<(), Refusal> {
+        for row in self.policy.list.rows() {
             if let Some(image) =
                 row.image.as_deref().filter(|image| site.image(&ImageId::new(image)).is_none())
             {
@@ -225,21 +272,41 @@ impl Prepared {
                     ids.join(", ")
                 )));
             }
-            let machine = Machine::example(row.clone(), self.policy.names.as_ref());
-            let circumstances = self.images.iter().filter_map(|it| it.circumstances(site));
-            let failure = circumstances.map(|at| self.answers.render(&machine, &at)).find_map(Result::err);
-            failures.extend(
-                failure.map(|error| format!("{} (line {} of the list): {error}", row.title(), row.line)),
-            );
         }
-        if !failures.is_empty() && failures.len() == rows.len() {
-            return Err(Refusal::new(format!(
-                "no kickstart can be made for any machine of the list. Correct the template or the list, then start again\n  {}",
-                failures.iter().take(MAX_FAILURES).cloned().collect::<Vec<_>>().join("\n  ")
-            )));
+        Ok(())
+    }
+
+    /// Looks at what comes of the templates for each image.
+    fn judge_templates(
+        &mut self,
+        site: &mut Site,
+        config: &Config,
+        tried: &[Machine],
+    ) -> Result<(), Refusal> {
+        let is_only = self.images.len() == 1;
+        for at in 0..self.images.len() {
+            let prepare = &self.images[at];
+            if !takes_kickstart(&prepare.image) {
+                continue;
+            }
+            let Some(circumstances) = prepare.circumstances(site) else { continue };
+            let tried = tried.iter().filter(|machine| prepare.may_be_for(machine));
+            let filled_in = tried.filter_map(|machine| {
+                Some((machine, self.answers.filled_in(machine, &circumstances).ok()??))
+            });
+            let image = &prepare.image;
+            match templates::judge(filled_in, &prepare.judge, image, config, &mut self.advice) {
+                Ok(told) => self.warnings.extend(told),
+                // The others can be installed with it.
+                Err(refusal) if !is_only => {
+                    let id = image.id.clone();
+                    self.warnings.push(without_kickstart(&id, &refusal));
+                    self.images[at].has_kickstart = false;
+                    site.images.iter_mut().filter(|it| it.id == id).for_each(|it| it.has_kickstart = false);
+                }
+                Err(refusal) => return Err(refusal),
+            }
         }
-        let held = |text| format!("no kickstart for {text}; it is held until that is corrected");
-        self.warnings.extend(failures.into_iter().map(held));
         Ok(())
     }
 
@@ -298,6 +365,12 @@ fn verify((file, tree): Opened) -> Result<Report, Refusal> {
 }
 
 impl Prepare {
+    /// Whether a machine may be installed with it: it may be bound to another.
+    fn may_be_for(&self, machine: &Machine) -> bool {
+        let bound = machine.listed.as_ref().and_then(|row| row.image.as_deref());
+        bound.is_none_or(|id| ImageId::new(id) == self.image.id)
+    }
+
     /// Whether it is told which disk to install itself to.
     fn takes_disk(&self) -> bool {
         self.has_kickstart && self.image.media.entries.iter().any(Entry::takes_disk)
@@ -338,6 +411,13 @@ impl Prepare {
     }
 }
 
+/// Why an image has no kickstart, in one line.
+fn without_kickstart(id: &ImageId, refusal: &Refusal) -> String {
+    let lines = refusal.text().lines().map(str::trim).filter(|line| !line.is_empty());
+    let text = lines.collect::<Vec<_>>().join("; ").replace(":; ", ": ").replace(" with; ", " with ");
+    format!("machines get no kickstart for {id}: {text}")
+}
+
 /// Whether it takes an answer file that is no kickstart.
 fn is_foreign(image: &Image) -> bool {
     !matches!(image.media.answer, AnswerKind::Kickstart | AnswerKind::None)
@@ -375,24 +455,6 @@ pub(super) fn cannot_open(option: &str, path: &Path, error: &io::Error) -> Refus
         _ => format!("Try \"head -c 1 {shown}\": if that fails too, the disk or stick is at fault"),
     };
     Refusal::new(format!("{option}{shown}: {error}. {remedy}"))
-}
-
-/// Whether the kickstart and the image together say where the packages come from.
-fn judge_source(kickstart: &Kickstart, shown: &str, image: &Image) -> Result<Option<String>, Refusal> {
-    match kickstart.source() {
-        Source::Own(_) => Ok(None),
-        _ if image.packages == Packages::Unknown => Err(Refusal::new(format!(
-            "{shown} names no installation source that a machine booted from the network can reach, and {} has no \
-             packages itself. Add a line to {shown}, such as\n\n    url --url=http://mirror.example.org/path/to/the/tree\n\n\
-             or give that URL with --mirror, or the DVD image of the same release with another --iso",
-            image.media.name
-        ))),
-        Source::Missing => Ok(None),
-        Source::Local { command, line } => Ok(Some(format!(
-            "{shown}, line {line}: \"{command}\" cannot work on a machine booted from the network; machines get a \
-             \"url\" line that points at this image instead"
-        ))),
-    }
 }
 
 /// The EFI programs beside each loader, by their names in lower case.

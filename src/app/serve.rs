@@ -70,10 +70,10 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
     output::start_diagnostics(config.verbosity);
     let invocation = Invocation::of_this_process();
     let place = Place::choose(config, &invocation)?;
-    let mut prepared = Prepared::read(config)?;
-    let site = prepared.site(place.addressing.server.address, config.http_port)?;
+    let mut prepared = Prepared::read(config, place.addressing.server)?;
+    let mut site = prepared.site(place.addressing.server.address, config.http_port)?;
     prepared.write_kickstarts(&site);
-    prepared.check_machines(&site)?;
+    prepared.check_machines(&mut site, config)?;
     place.check_privileges(&invocation)?;
     let mac = ethernet_address(&place.interface)?;
 
@@ -99,6 +99,9 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
     let has_link = has_link(&place.interface);
     for text in oddities(&place, &prepared, programs.common(), has_link).into_iter().chain(done) {
         chronicle.tell(What::Warning { text });
+    }
+    for text in mem::take(&mut prepared.advice).into_lines() {
+        chronicle.tell(What::Advice { text });
     }
     for what in prepared.reports.iter().filter_map(Report::event) {
         chronicle.tell(what);

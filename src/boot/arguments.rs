@@ -176,7 +176,7 @@ mod tests {
                 "el5",
                 values(Some(KS), true, Some(MAC)),
                 "ks=http://192.168.100.1:8080/ks/0/ks.cfg method=http://192.168.100.1:8080/t/x ip=dhcp \
-                 ksdevice=bootif BOOTIF=01-52-54-00-00-00-01 lang=en_US keymap=us",
+                 ksdevice=bootif BOOTIF=01-52-54-00-00-00-01 lang=en_US keymap=us kssendmac",
             ),
             (
                 "el6",

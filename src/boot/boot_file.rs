@@ -84,6 +84,11 @@ pub trait BootInfo {
         self.boot_file(client)
     }
 
+    /// What the client's machine is called, where that is known.
+    fn host_name(&self, _client: &Client) -> Option<String> {
+        None
+    }
+
     /// Whether there is a file that a client names itself.
     fn has_file(&self, _name: &str) -> bool {
         false

@@ -352,7 +352,7 @@ impl Site {
         };
         let mut expanded = arguments::expand(&entry.arguments, &values);
         if kickstart.is_some_and(|(facts, _)| facts.needs_serial) {
-            // Each spelling beside its kin; EL5 has neither.
+            // Each spelling beside its kin; EL5 does not know the second, and passes it over.
             for (mac, serial) in [("inst.ks.sendmac", "inst.ks.sendsn"), ("kssendmac", "kssendsn")] {
                 if expanded.iter().any(|argument| argument == mac) {
                     expanded.push(serial.to_owned());

@@ -58,7 +58,7 @@ pub struct KsOptions {
     #[argh(option, arg_name = "pattern")]
     pub name: Option<String>,
 
-    /// with --for: the address that the server has; default: 192.168.100.1/24
+    /// with --for and --check: the address that the server has; default: 192.168.100.1/24
     #[argh(option, arg_name = "cidr")]
     pub address: Option<String>,
 

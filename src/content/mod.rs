@@ -10,6 +10,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use crate::image::{Absence, Entry, FileData};
+use crate::wire::MacAddr;
 
 /// Bytes we can serve, with a known length.
 #[derive(Clone, Debug)]
@@ -118,6 +119,8 @@ pub struct Request<'a> {
     pub protocol: Protocol,
     /// What the client says its machine's serial number is.
     pub serial: Option<&'a [u8]>,
+    /// The network cards that the client says its machine has.
+    pub cards: &'a [MacAddr],
 }
 
 /// What a name means.

@@ -3,8 +3,12 @@
 //! An address has at most one owner and a machine at most one address, always: the table is indexed both ways and never
 //! grows beyond the range.
 
+mod error;
+mod place;
+mod slot;
+mod used;
+
 use std::collections::HashMap;
-use std::fmt;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -13,124 +17,14 @@ use crate::wire::MacAddr;
 use super::Now;
 use super::identity::Identity;
 use super::lease::{LeaseRecord, LeaseState};
+pub use error::{NoAddress, PoolError};
+use slot::{Hold, Millis, Owner, Slot, millis};
 
 /// The largest range that is kept in memory without a thought.
 pub const MAX_POOL: usize = 65_536;
 
 /// How long an address found in use by somebody else is not given (dnsmasq's `DECLINE_BACKOFF`).
 pub const SET_ASIDE: Duration = Duration::from_secs(600);
-
-/// How often a free address is looked for when strangers hold their share and none was found.
-const SEARCH_EVERY_MS: i64 = 1000;
-
-/// Milliseconds since the program started; negative before it.
-type Millis = i64;
-
-fn millis(duration: Duration) -> Millis {
-    Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
-}
-
-/// Why a range cannot be a pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PoolError {
-    /// The prefix is not between 8 and 30: there must be room for us and a client.
-    PrefixLen(u8),
-    /// The last address comes before the first.
-    Backwards,
-    /// The range leaves the network.
-    OffSubnet(Ipv4Addr),
-    /// More addresses than [`MAX_POOL`].
-    TooLarge,
-    /// Nothing is left without the network, broadcast, our own and the set-aside addresses.
-    Empty,
-}
-
-impl fmt::Display for PoolError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::PrefixLen(len) => {
-                write!(f, "a network of prefix length {len} has no room for clients (8 to 30)")
-            }
-            Self::Backwards => f.write_str("the range ends before it begins"),
-            Self::OffSubnet(address) => write!(f, "{address} is not on the interface's network"),
-            Self::TooLarge => write!(f, "the range has more than {MAX_POOL} addresses"),
-            Self::Empty => f.write_str("no address of the range can be given to a client"),
-        }
-    }
-}
-
-impl std::error::Error for PoolError {}
-
-/// Why there is no address for a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoAddress {
-    /// Every address is taken.
-    Exhausted,
-    /// Strangers hold their share in offers, and what is left belongs to machines known already.
-    TooManyOffers,
-}
-
-/// How an address is owned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Hold {
-    Offered,
-    Bound,
-    Released,
-}
-
-#[derive(Clone, Debug)]
-struct Owner {
-    identity: Identity,
-    hold: Hold,
-    until: Millis,
-    /// Whether it ever took a lease; others are forgotten when their offer ends.
-    is_known: bool,
-}
-
-impl Owner {
-    fn is_live(&self, now: Millis) -> bool {
-        self.hold != Hold::Released && now < self.until
-    }
-}
-
-#[derive(Clone, Debug, Default)]
-struct Slot {
-    /// Not ours to give: network, broadcast, our own, the router.
-    is_fixed: bool,
-    /// In use by a stranger, as far as we know, until then.
-    aside_until: Option<Millis>,
-    /// Who was seen to use it then. The leases may be lost, and it is an earlier program of the machine that asks.
-    used_by: Option<MacAddr>,
-    /// Nobody answered for it; believed until then.
-    clear_until: Option<Millis>,
-    /// Whose it is alone.
-    reserved_for: Option<Identity>,
-    owner: Option<Owner>,
-}
-
-impl Slot {
-    fn may_be_given(&self, now: Millis) -> bool {
-        !self.is_fixed && self.aside_until.is_none_or(|until| now >= until)
-    }
-
-    fn is_open_to(&self, identity: &Identity) -> bool {
-        self.reserved_for.as_ref().is_none_or(|reserved| reserved == identity)
-    }
-
-    /// Whether nobody would miss it: no owner, or one whose offer ran out untaken.
-    fn is_free_for(&self, identity: &Identity, now: Millis) -> bool {
-        let is_own = !self.is_fixed && self.used_by.is_some() && self.used_by == identity.mac();
-        self.is_open_to(identity) && (is_own || self.may_be_given(now)) && self.is_unowned(now)
-    }
-
-    fn is_free(&self, now: Millis) -> bool {
-        self.may_be_given(now) && self.is_unowned(now)
-    }
-
-    fn is_unowned(&self, now: Millis) -> bool {
-        self.owner.as_ref().is_none_or(|owner| !owner.is_known && !owner.is_live(now))
-    }
-}
 
 /// What a pool knows of a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -404,159 +298,6 @@ impl Pool {
         self.evict(index);
         self.set_aside_until(index, millis(now.monotonic.saturating_add(SET_ASIDE)));
         true
-    }
-
-    /// Somebody at `mac` answers for an address. Nothing to us if it is the machine that has it; otherwise the address is
-    /// set aside for [`SET_ASIDE`], and an offer of it withdrawn. A lease is not: its holder has to decline.
-    ///
-    /// Whether it is a conflict.
-    pub fn seen_in_use(&mut self, address: Ipv4Addr, mac: MacAddr, now: Now) -> bool {
-        let at = millis(now.monotonic);
-        let Some(index) = self.index_of(address).filter(|&index| !self.is_fixed(index)) else {
-            return false;
-        };
-        let reserved = self.slots.get(index).and_then(|slot| slot.reserved_for.as_ref());
-        if reserved.is_some_and(|reserved| reserved.mac() == Some(mac)) {
-            return false;
-        }
-        if let Some(owner) = self.owner(index) {
-            if owner.identity.mac() == Some(mac) {
-                return false;
-            }
-            if owner.hold == Hold::Bound && owner.is_live(at) {
-                return true;
-            }
-            self.evict(index);
-        }
-        self.set_aside_until(index, at.saturating_add(millis(SET_ASIDE)));
-        if let Some(slot) = self.slots.get_mut(index) {
-            slot.used_by = Some(mac);
-        }
-        true
-    }
-
-    /// Whether the machine at `mac` has `address`, and was never known to have taken it: an offer that has not ended, or
-    /// [`Pool::bind_unseen`].
-    pub fn is_unseen(&self, address: Ipv4Addr, mac: MacAddr, now: Now) -> bool {
-        self.index_of(address).and_then(|index| self.owner(index)).is_some_and(|owner| {
-            (owner.hold == Hold::Offered || !owner.is_known)
-                && owner.is_live(millis(now.monotonic))
-                && owner.identity.mac() == Some(mac)
-        })
-    }
-
-    /// Whether somebody has to be asked about an address before it is offered: not one that its machine is using, nor one
-    /// for which nobody answered a moment ago.
-    pub fn needs_check(&self, address: Ipv4Addr, now: Now) -> bool {
-        let at = millis(now.monotonic);
-        let slot = self.index_of(address).and_then(|index| self.slots.get(index));
-        slot.is_some_and(|slot| {
-            let is_leased = slot.owner.as_ref().is_some_and(|it| it.hold == Hold::Bound && it.is_live(at));
-            !is_leased && slot.clear_until.is_none_or(|until| at >= until)
-        })
-    }
-
-    /// Nobody answered for an address: believed for `believed`.
-    pub fn mark_clear(&mut self, address: Ipv4Addr, believed: Duration, now: Now) {
-        let until = millis(now.monotonic).saturating_add(millis(believed));
-        if let Some(slot) = self.index_of(address).and_then(|index| self.slots.get_mut(index)) {
-            slot.clear_until = Some(until);
-        }
-    }
-
-    /// Up to `count` addresses that somebody may get next and about which nobody was asked, or not for so long that it
-    /// will not count any more in `ahead`. Begins after `from`, an index that the caller keeps; returns the next one.
-    pub fn unchecked(&self, from: usize, count: usize, ahead: Duration, now: Now) -> (Vec<Ipv4Addr>, usize) {
-        let at = millis(now.monotonic);
-        let soon = at.saturating_add(millis(ahead));
-        let size = self.slots.len();
-        let mut found = Vec::new();
-        for step in 0..size {
-            let index = from.saturating_add(step).checked_rem(size).unwrap_or(0);
-            if found.len() >= count {
-                return (found, index);
-            }
-            let is_wanted = self
-                .slots
-                .get(index)
-                .is_some_and(|slot| slot.is_free(at) && slot.clear_until.is_none_or(|until| soon >= until));
-            found.extend(self.address_at(index).filter(|_| is_wanted));
-        }
-        (found, from)
-    }
-
-    /// Whether an address it has is still the one it should have: its reserved one, if that can be given.
-    fn is_right_for(&self, index: usize, identity: &Identity, at: Millis) -> bool {
-        match self.reserved.get(identity).filter(|&&reserved| self.is_vacant_for(reserved, identity, at)) {
-            Some(&reserved) => reserved == index,
-            None => self.slots.get(index).is_some_and(|slot| slot.is_open_to(identity)),
-        }
-    }
-
-    /// Whether a reserved address can be given to its machine: who had it before the reservation keeps it until its lease
-    /// ends.
-    fn is_vacant_for(&self, reserved: usize, identity: &Identity, at: Millis) -> bool {
-        self.slots.get(reserved).is_some_and(|slot| {
-            let is_free = slot.owner.as_ref().is_none_or(|it| !it.is_live(at) || it.identity == *identity);
-            slot.may_be_given(at) && is_free
-        })
-    }
-
-    /// Where a machine without an address goes: any free one, and if there is none, that of a machine that was here
-    /// before, as long as strangers hold less than their share.
-    fn place(
-        &mut self,
-        identity: &Identity,
-        requested: Option<Ipv4Addr>,
-        at: Millis,
-    ) -> Result<usize, NoAddress> {
-        let is_crowded = self.strangers >= self.share_of_strangers() && !self.reserved.contains_key(identity);
-        if is_crowded && at < self.next_search {
-            return Err(NoAddress::TooManyOffers);
-        }
-        if let Some(index) = self.choose(identity, requested, at) {
-            return Ok(index);
-        }
-        if is_crowded {
-            self.next_search = at.saturating_add(SEARCH_EVERY_MS);
-            return Err(NoAddress::TooManyOffers);
-        }
-        self.oldest_ended(identity, at).ok_or(NoAddress::Exhausted)
-    }
-
-    fn choose(&self, identity: &Identity, requested: Option<Ipv4Addr>, at: Millis) -> Option<usize> {
-        if let Some(&index) = self.reserved.get(identity)
-            && self.is_vacant_for(index, identity, at)
-        {
-            return Some(index);
-        }
-        let size = self.range_len;
-        let is_free =
-            |&index: &usize| self.slots.get(index).is_some_and(|slot| slot.is_free_for(identity, at));
-        let hashed = usize::try_from(identity.hash().checked_rem(size as u64)?).ok()?;
-        let requested = requested.and_then(|address| self.index_of(address));
-        [Some(hashed), requested].into_iter().flatten().chain(hashed..size).chain(0..hashed).find(is_free)
-    }
-
-    fn oldest_ended(&self, identity: &Identity, at: Millis) -> Option<usize> {
-        let ended = self.slots.iter().enumerate().filter_map(|(index, slot)| {
-            let owner = slot.owner.as_ref()?;
-            let may = slot.is_open_to(identity) && slot.may_be_given(at);
-            (may && !owner.is_live(at)).then_some((owner.until, index))
-        });
-        ended.min().map(|(_, index)| index)
-    }
-
-    /// Three quarters: a flood of invented machines never takes the addresses of the rest, known already.
-    fn share_of_strangers(&self) -> usize {
-        (self.slots.len() / 4).saturating_mul(3).max(8)
-    }
-
-    /// Where a machine's own address is, if it may still be given.
-    fn own_index(&self, identity: &Identity, at: Millis) -> Option<usize> {
-        let index = *self.by_identity.get(identity)?;
-        let may = self.slots.get(index)?.may_be_given(at) && self.is_right_for(index, identity, at);
-        may.then_some(index)
     }
 
     fn settle(&mut self, index: usize, identity: &Identity, hold: Hold, until: Millis, is_known: bool) {

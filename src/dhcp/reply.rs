@@ -23,8 +23,9 @@ const HEADERS: u16 = 28;
 
 /// What goes first when there is no room. The last three go only when nothing else is left: RFC 3046 §2.2 prefers no
 /// option 82 to half of it, and `file` still names the boot file when 67 is gone.
-const DROPPED_FIRST: [Code; 12] = [
+const DROPPED_FIRST: [Code; 13] = [
     Code::DOMAIN,
+    Code::HOST_NAME,
     Code::DNS,
     Code::BROADCAST,
     Code::IPXE,
@@ -52,6 +53,8 @@ pub(super) struct Draft<'a> {
     pub(super) lease_secs: u32,
     /// Echoed to clients that choose a boot server.
     pub(super) boot_item: Option<BootItem>,
+    /// What the machine is called.
+    pub(super) host_name: Option<String>,
     /// How the boot information looks to PXE firmware.
     pub(super) shape: Shape,
 }
@@ -184,6 +187,11 @@ impl Draft<'_> {
         }
         if let Some(domain) = config.domain.as_deref().filter(|_| is_wanted(Code::DOMAIN)) {
             options.push(Code::DOMAIN, domain.as_bytes().get(..255).unwrap_or(domain.as_bytes()));
+        }
+        // With its domain, if it has one, as RFC 2132 §3.14 allows: installers take all of it for the machine's name. Only
+        // who asks gets it, as from dnsmasq (`rfc2131.c`) and ISC dhcpd (`use-host-decl-names`).
+        if let Some(name) = self.host_name.as_deref().filter(|_| is_wanted(Code::HOST_NAME)) {
+            options.push(Code::HOST_NAME, name.as_bytes().get(..255).unwrap_or(name.as_bytes()));
         }
         if list.is_some_and(|list| list.contains(&Code::BROADCAST.0)) {
             options.push_ipv4(Code::BROADCAST, self.subnet.broadcast());

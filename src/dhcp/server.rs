@@ -468,6 +468,7 @@ impl Server {
             yiaddr,
             lease_secs: self.fresh_lease(asking, yiaddr).unwrap_or(self.config.lease_secs),
             boot_item: asking.boot_item().filter(|_| kind == ReplyKind::BootAck),
+            host_name: asking.boot.host_name(asking.client),
             shape,
         }
     }

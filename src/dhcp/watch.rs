@@ -153,11 +153,18 @@ impl Watch {
         self.heard = None;
     }
 
-    /// Another of our kind asks who serves this wire, and is to go first: whoever has the lower Ethernet address does, so
-    /// that two that start together do not both become servers. It has decided before we do.
-    pub fn on_rival(&mut self, now: Duration) {
-        if self.state == State::Asking {
+    /// Another of our kind asks who serves this wire. Whoever has the lower Ethernet address goes first (`is_first`: the
+    /// other one), so that two that start together do not both become servers: it has decided before we do. If it is us we
+    /// ask once more, for the other may have come after our last question and know nothing of us.
+    pub fn on_rival(&mut self, is_first: bool, now: Duration) {
+        if self.state != State::Asking {
+            return;
+        }
+        if is_first {
             self.since = self.since.max(now);
+        } else {
+            let next = now.max(self.last_question.saturating_add(QUICK));
+            self.next_question = self.next_question.min(next);
         }
     }
 

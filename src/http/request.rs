@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::target::Target;
 use crate::content::name::BadName;
+use crate::wire::MacAddr;
 
 /// Longest head, in bytes.
 pub const MAX_HEAD: usize = 8 << 10;
@@ -13,6 +14,9 @@ pub const MAX_BODY: usize = 64 << 10;
 
 /// What a machine reports goes to a name that begins so; nothing else has a body.
 const REPORTS: &[u8] = b"/hook/";
+
+/// How the headers begin that name a machine's network cards; a number follows.
+const CARD: &str = "X-RHN-Provisioning-MAC-";
 
 /// Most headers.
 const MAX_HEADERS: usize = 64;
@@ -34,6 +38,9 @@ pub struct Request {
     pub agent: Option<Vec<u8>>,
     /// Value of `X-System-Serial-Number`, by which an installer says which machine it runs on (`inst.ks.sendsn`).
     pub serial: Option<Vec<u8>>,
+    /// The machine's network cards, by which an installer says which machine it runs on (`inst.ks.sendmac`):
+    /// `X-RHN-Provisioning-MAC-0: eth0 52:54:00:12:34:56`, one header each.
+    pub cards: Vec<MacAddr>,
     /// How many bytes follow the head of a POST.
     pub report_len: Option<usize>,
     /// Those bytes.
@@ -227,9 +234,19 @@ fn read_headers(
         },
         agent: one("User-Agent"),
         serial: one("X-System-Serial-Number"),
+        cards: cards(headers),
         report_len,
         report: Vec::new(),
     })
+}
+
+/// The network cards that an installer names, each behind the name of its interface (anaconda `dracut/anaconda-lib.sh`; of
+/// EL6 `loader/urls.c`). What is none is passed over.
+fn cards(headers: &[httparse::Header<'_>]) -> Vec<MacAddr> {
+    let start = |name: &str| name.get(..CARD.len()).is_some_and(|start| start.eq_ignore_ascii_case(CARD));
+    let named = headers.iter().filter(|header| start(header.name));
+    let texts = named.filter_map(|header| std::str::from_utf8(header.value).ok());
+    texts.filter_map(|text| text.split_ascii_whitespace().last()?.parse().ok()).collect()
 }
 
 /// The length of a report: digits, once.

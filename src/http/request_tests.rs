@@ -1,5 +1,14 @@
 use super::*;
 
+#[test]
+fn an_installer_names_its_cards() {
+    let head = "GET /ks.cfg HTTP/1.1\r\nHost: a\r\nX-RHN-Provisioning-MAC-0: eth0 52:54:00:00:00:01\r\n\
+                x-rhn-provisioning-mac-1:enp3s0 52:54:00:AB:cd:02\r\nX-RHN-Provisioning-MAC-2: eth2\r\n\
+                X-RHN-Provisioning-MAC-3: \r\nX-RHN: eth0 52:54:00:00:00:09\r\n\r\n";
+    let (request, _) = parse(head.as_bytes()).expect("well formed").expect("whole");
+    assert_eq!(request.cards, [MacAddr([0x52, 0x54, 0, 0, 0, 1]), MacAddr([0x52, 0x54, 0, 0xab, 0xcd, 2])]);
+}
+
 fn read(head: &str) -> Result<Request, Refused> {
     parse(head.as_bytes()).map(|parsed| parsed.expect("a whole head").0)
 }

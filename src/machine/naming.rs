@@ -1,5 +1,7 @@
 //! Names by order of appearance: `node{:02}` becomes `node01`, `node02`, …
 
+use std::fmt;
+
 use super::keys;
 
 /// What names look like.
@@ -41,6 +43,13 @@ impl NamePattern {
     }
 }
 
+impl fmt::Display for NamePattern {
+    /// As it is typed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{{:0{}}}{}", self.before, self.width, self.after)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,6 +58,7 @@ mod tests {
     fn numbers_are_filled_up_and_gaps_are_used() {
         let pattern = NamePattern::parse("node{:02}.example.com").expect("a pattern");
         assert_eq!(pattern.name(7), "node07.example.com");
+        assert_eq!(NamePattern::parse(&pattern.to_string()), Ok(pattern.clone()));
         assert_eq!(pattern.name(123), "node123.example.com");
         assert_eq!(pattern.next(|name| name.starts_with("node01")), "node02.example.com");
         assert_eq!(NamePattern::parse("n{}").map(|pattern| pattern.name(7)).as_deref(), Ok("n7"));

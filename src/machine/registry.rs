@@ -270,13 +270,27 @@ impl Registry {
         if let Some(other) = self.by_ip.insert(ip, mac).filter(|other| *other != mac)
             && let Some(other) = self.machines.get_mut(&other)
         {
-            other.ip = None;
+            other.ip.take_if(|its| *its == ip);
+        }
+    }
+
+    /// Notes that what comes from `ip`, the address of another of its cards, comes from the machine that boots from `mac`.
+    /// It ends when somebody is given that address.
+    pub fn is_also_at(&mut self, mac: MacAddr, ip: Ipv4Addr) {
+        if self.machines.contains_key(&mac) {
+            self.by_ip.insert(ip, mac);
         }
     }
 
     /// The record of `mac`.
     pub fn by_mac(&self, mac: MacAddr) -> Option<&Machine> {
         self.machines.get(&mac)
+    }
+
+    /// What the machine with this card is called; the list knows that before it comes.
+    pub fn name_of(&self, mac: MacAddr, uuid: Option<Uuid>) -> Option<String> {
+        let given = self.by_mac(mac).and_then(|machine| machine.name.clone());
+        given.or_else(|| self.policy.listed(mac, uuid, None).and_then(|row| row.name.clone()))
     }
 
     /// The machine that has the address `ip`.
@@ -368,6 +382,35 @@ mod tests {
         assert_eq!(registry.by_mac(mac(1)).and_then(|machine| machine.ip), None);
         registry.bind(mac(2), Ipv4Addr::new(192, 168, 100, 101), 2);
         assert_eq!(registry.by_ip(ip), None);
+    }
+
+    #[test]
+    fn a_machine_may_have_another_card_until_its_address_is_given_away() {
+        let mut registry = registry();
+        let [own, other] = [[192, 168, 100, 100], [192, 168, 100, 101]].map(Ipv4Addr::from);
+        registry.bind(mac(1), own, 0);
+        registry.bind(mac(2), other, 0);
+        registry.is_also_at(mac(1), other);
+        assert_eq!(registry.by_ip(other).map(|machine| machine.mac), Some(mac(1)));
+        assert_eq!(registry.by_ip(own).map(|machine| machine.mac), Some(mac(1)));
+        // The card renews its lease.
+        registry.bind(mac(2), other, 1);
+        assert_eq!(registry.by_ip(other).map(|machine| machine.mac), Some(mac(2)));
+        assert_eq!(registry.by_mac(mac(1)).and_then(|machine| machine.ip), Some(own));
+        registry.is_also_at(mac(9), other);
+        assert_eq!(registry.by_ip(other).map(|machine| machine.mac), Some(mac(2)), "nobody has that card");
+    }
+
+    #[test]
+    fn the_list_knows_a_name_before_its_machine_comes() {
+        let list =
+            crate::machine::MachineList::parse(b"mac,name\n02:00:00:00:00:01,node01\n").expect("a list");
+        let mut registry = registry().with(Policy { list, ..Policy::default() }, Vec::new());
+        let [first, second] = [1, 2].map(mac);
+        assert_eq!(registry.name_of(first, None).as_deref(), Some("node01"));
+        assert_eq!(registry.name_of(second, None), None);
+        registry.seen(second, 0).name = Some("other".into());
+        assert_eq!(registry.name_of(second, None).as_deref(), Some("other"));
     }
 
     #[test]

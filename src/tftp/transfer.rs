@@ -10,8 +10,12 @@ use std::time::Duration;
 pub use super::retransmit::Patience;
 use super::retransmit::{SHORTEST_WINDOW_WAIT, Timer};
 
-/// A client that is silent for so long is given up: longer than any firmware waits.
-const GIVE_UP: Duration = Duration::from_secs(31);
+/// A client that is silent for so long may have been switched off: firmware waits less for a packet.
+const DOUBTFUL: Duration = Duration::from_secs(31);
+
+/// One that is silent for so long is given up. In the middle of a large file a machine may check a signature, or draw, and
+/// take nothing from its card meanwhile; GRUB acknowledges nothing while it has 50 packets to read (its net/tftp.c).
+const GIVE_UP: Duration = Duration::from_secs(120);
 
 /// The same once everything was sent: a boot program that has its file jumps into it without a last word.
 const GIVE_UP_LAST: Duration = Duration::from_secs(7);
@@ -123,6 +127,8 @@ pub struct Transfer {
     sendings: u32,
     /// When the client was last seen to go on.
     progress_at: Duration,
+    /// Whether that is so long ago that it may not be there any more.
+    is_doubtful: bool,
     timer: Timer,
 }
 
@@ -146,6 +152,7 @@ impl Transfer {
             doubled: false,
             sendings: 1,
             progress_at: now,
+            is_doubtful: false,
             timer: Timer::start(terms.patience, now),
         };
         if terms.has_options {
@@ -187,6 +194,11 @@ impl Transfer {
     /// Whether everything was sent, and only the last acknowledgement is missing.
     pub fn is_all_sent(&self) -> bool {
         !self.negotiating && self.sent == self.last
+    }
+
+    /// Whether the client was silent for so long in the middle of the file that it may not be there any more.
+    pub fn is_doubtful(&self) -> bool {
+        self.is_doubtful
     }
 
     /// When [`Transfer::on_time`] is to be called, if nothing happens before.
@@ -257,6 +269,12 @@ impl Transfer {
         self.timer.on_timeout(now);
         self.repeated = false;
         self.doubled = true;
+        self.is_doubtful = self.is_proven && silence >= DOUBTFUL;
+        if self.is_doubtful {
+            // One packet is enough to be remembered by, and to the address of a machine that is gone it is all.
+            let next = self.base.saturating_add(1);
+            return Step::Blocks(next..=next);
+        }
         self.flight()
     }
 
@@ -306,6 +324,7 @@ impl Transfer {
         self.is_proven = true;
         self.sendings = 1;
         self.progress_at = now;
+        self.is_doubtful = false;
         self.sent = base.saturating_add(self.window).min(self.last);
         let at_least = match self.sent {
             sent if sent == self.last => LAST_WAIT,

@@ -120,8 +120,60 @@ fn t19_waits_double_and_end() {
             other => panic!("{other:?}"),
         }
     };
-    assert_eq!(waits, [1, 2, 4, 8, 8, 8]);
+    assert_eq!(waits[..6], [1, 2, 4, 8, 8, 8]);
+    // Two minutes, and one packet in eight seconds.
+    assert!(waits[4..].iter().all(|wait| *wait == 8) && now == seconds(127), "{waits:?}");
     assert_eq!(ending, Ending::Silent);
+}
+
+/// What is sent again to a client that falls silent, until the time is up: when, and which blocks.
+fn silence(transfer: &mut Transfer, until: Duration) -> Vec<(u64, RangeInclusive<u64>)> {
+    let mut sent = Vec::new();
+    while transfer.deadline() < until {
+        let now = transfer.deadline();
+        match transfer.on_time(now) {
+            Step::Blocks(blocks) => sent.push((now.as_secs(), blocks)),
+            other => panic!("{now:?}: {other:?}"),
+        }
+    }
+    sent
+}
+
+#[test]
+fn t19_a_client_that_falls_silent_for_long_is_waited_for_and_sent_little() {
+    let mut transfer = under_way(100, 4);
+    assert_eq!(transfer.on_ack(4, T0), Step::Blocks(5..=8));
+    let sent = silence(&mut transfer, seconds(110));
+    let whole = sent.iter().filter(|(_, blocks)| *blocks == (5..=8)).count();
+    assert!(transfer.is_doubtful() && (4..=6).contains(&whole), "{sent:?}");
+    assert!(sent[whole..].iter().all(|(_, blocks)| *blocks == (5..=5)) && sent.len() <= 16, "{sent:?}");
+    // It had all of the window, and goes on; or it had the first of it only.
+    let mut other = transfer.clone();
+    assert_eq!(transfer.on_ack(8, seconds(110)), Step::Blocks(9..=12));
+    assert_eq!(other.on_ack(5, seconds(110)), Step::Blocks(6..=9));
+    assert!(!transfer.is_doubtful() && !other.is_doubtful());
+    // The next silence is a new one.
+    let sent = silence(&mut transfer, seconds(110 + 25));
+    assert!(sent.iter().all(|(_, blocks)| *blocks == (9..=12)), "{sent:?}");
+    assert_eq!(transfer.on_ack(12, seconds(140)), Step::Blocks(13..=16));
+}
+
+#[test]
+fn t19_who_is_never_heard_or_has_everything_is_not_waited_for_so_long() {
+    let (unheard, _) = start(100_000, 512, 4, true);
+    let mut all_sent = under_way(3, 4);
+    assert_eq!(all_sent.on_ack(1, T0), Step::Blocks(2..=4));
+    for (mut transfer, ending) in [(unheard, Ending::Silent), (all_sent, Ending::Unconfirmed)] {
+        let mut now = T0;
+        let step = loop {
+            now = transfer.deadline().max(now);
+            match transfer.on_time(now) {
+                Step::Ended(ending) => break ending,
+                _ => assert!(!transfer.is_doubtful()),
+            }
+        };
+        assert!(step == ending && now < seconds(20), "{step:?} after {now:?}");
+    }
 }
 
 #[test]

@@ -23,7 +23,9 @@ fn line(event: &Event, sentence: &str, offset: UtcOffset) -> String {
         .to_offset(offset)
         .format(format_description!("[hour]:[minute]:[second]"))
         .unwrap_or_default();
-    let sentence = escape(sentence);
+    // What the server says of itself ends with what to do.
+    let is_own = event.mac.is_none() && event.ip.is_none();
+    let sentence = if is_own { escape_whole(sentence) } else { escape(sentence) };
     let key = event.what.key();
     let ip = event.ip.map_or_else(|| "-".to_owned(), |ip| ip.to_string());
     match (event.mac, event.ip) {

@@ -12,9 +12,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use pnet_datalink::{Channel, Config};
 use serde_json::Value;
 
-use super::netns::{DEADLINE, Netns, Running, run, wait_until};
+use super::netns::{DEADLINE, Door, Netns, Running, run, wait_until};
 
 /// Where pxego serves when nothing else is said.
 pub const SERVER: &str = "192.168.100.1";
@@ -280,6 +281,11 @@ fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
     receiver
 }
 
+/// Starts a server that goes before all others on a busy computer: pxego waits for it for so long and no longer.
+fn start_first(netns: &Netns, program: &str, arguments: &[&str]) -> Running {
+    netns.start("nice", &[&["-n", "-15", program], arguments].concat())
+}
+
 /// dnsmasq as a DHCP server with `192.168.7.1/24` on `eth0`. Returns when it holds its port.
 pub fn dnsmasq(netns: &Netns, scratch: &Scratch, more: &[&str]) -> Running {
     netns.ip("addr add 192.168.7.1/24 dev eth0");
@@ -294,7 +300,7 @@ pub fn bare_dnsmasq(netns: &Netns, scratch: &Scratch, options: &[&str]) -> Runni
         ["--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--user=root", "--log-facility=-"];
     let pid_file = format!("--pid-file={}", scratch.path("dnsmasq.pid"));
     let arguments = [&common[..], &[leases.as_str(), pid_file.as_str()], options].concat();
-    let running = netns.start("dnsmasq", &arguments);
+    let running = start_first(netns, "dnsmasq", &arguments);
     wait_for_port(netns, 67);
     running
 }
@@ -313,7 +319,7 @@ pub fn dhcpd(netns: &Netns, scratch: &Scratch) -> Running {
         "-4", "-f", "-q", "-user", "root", "-group", "root", "-cf", &config, "-lf", &leases, "-pf", &pid,
         "eth0",
     ];
-    let running = netns.start("dhcpd", &arguments);
+    let running = start_first(netns, "dhcpd", &arguments);
     wait_until("dhcpd is there", || sockets(netns, "-uap").contains("dhcpd") || Path::new(&pid).exists());
     running
 }
@@ -351,7 +357,8 @@ pub fn terminate(running: &mut Running) {
 /// Ends a program and its helpers, all that runs in a namespace: as a person would, and if that is not enough by force.
 pub fn terminate_all(netns: &Netns, running: &mut Running) {
     signal(running, "TERM");
-    let end = Instant::now() + Duration::from_secs(3);
+    // It may have something to say on the wire before.
+    let end = Instant::now() + DEADLINE;
     while running.0.try_wait().unwrap().is_none() && Instant::now() < end {
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -480,7 +487,11 @@ pub fn mac_of(netns: &Netns, name: &str) -> String {
 pub struct Tcpdump {
     running: Running,
     seen: Receiver<String>,
+    door: Door,
 }
+
+/// The type of the frame that says where we end: one of the two that IEEE 802 leaves for experiments.
+const MARK: u16 = 0x88b5;
 
 impl Tcpdump {
     /// Begins; returns when frames are seen.
@@ -497,18 +508,41 @@ impl Tcpdump {
         let mut command = netns.command("tcpdump");
         // In this mode its buffer has a place of the full length for each frame: short ones, for a burst of many.
         command.args(["-i", "eth0", "-l", "--immediate-mode", "-s", "2048", "-B", "16384", "-Z", "root"]);
-        command.args(arguments);
+        let (filter, options) = arguments.split_last().unwrap();
+        command.args(options).arg(format!("({filter}) or ether proto {MARK:#06x}"));
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let said = BufReader::new(process.stderr.take().unwrap()).lines();
         assert!(said.map_while(Result::ok).any(|line| line.contains("listening on")), "tcpdump ended");
         let seen = lines(process.stdout.take().unwrap());
-        Self { running: Running(process), seen }
+        Self { running: Running(process), seen, door: netns.door() }
     }
 
-    /// Everything that was seen.
+    /// Everything that was seen until now. tcpdump may be behind: a frame of ours, after all others, shows when it is not.
     pub fn stop(mut self) -> Vec<String> {
+        let door = &self.door;
+        std::thread::scope(|scope| scope.spawn(|| send_mark(door)).join()).unwrap();
+        let mut seen = Vec::new();
+        loop {
+            let line = self.seen.recv_timeout(DEADLINE).unwrap_or_else(|error| panic!("{error}: {seen:#?}"));
+            if line.contains(&format!("{MARK:#06x}")) {
+                break;
+            }
+            seen.push(line);
+        }
         terminate(&mut self.running);
-        // It ends with an empty line.
-        self.seen.iter().filter(|line| !line.is_empty()).collect()
+        seen
     }
+}
+
+fn send_mark(door: &Door) {
+    door.enter();
+    let eth0 = pnet_datalink::interfaces().into_iter().find(|found| found.name == "eth0").unwrap();
+    let Ok(Channel::Ethernet(mut sender, _)) = pnet_datalink::channel(&eth0, Config::default()) else {
+        panic!("eth0 is not Ethernet");
+    };
+    let mut frame = [0; 60];
+    // From nobody to nobody.
+    (frame[0], frame[6]) = (2, 2);
+    frame[12..14].copy_from_slice(&MARK.to_be_bytes());
+    sender.send_to(&frame, None).unwrap().unwrap();
 }

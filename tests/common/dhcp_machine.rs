@@ -1,8 +1,9 @@
 //! A machine made of a script: what firmware sends, byte by byte, and what comes back.
-#![allow(dead_code, unreachable_pub, clippy::disallowed_methods)]
+#![allow(dead_code, unreachable_pub, unsafe_code, clippy::disallowed_methods)]
 
-use std::io::ErrorKind;
+use std::io::{Error, ErrorKind};
 use std::net::Ipv4Addr;
+use std::os::fd::{AsRawFd, IntoRawFd};
 use std::time::{Duration, Instant};
 
 use pnet_datalink::{Channel, Config, DataLinkReceiver, DataLinkSender};
@@ -40,6 +41,22 @@ impl Heard {
     }
 }
 
+/// A packet socket with room for the answers to a whole bench, its own frames and the server's questions about addresses:
+/// what the system gives is not enough for a machine that is slow to read.
+fn roomy_socket() -> i32 {
+    let every = i32::from((libc::ETH_P_ALL as u16).to_be());
+    let socket =
+        socket2::Socket::new(socket2::Domain::PACKET, socket2::Type::RAW, Some(every.into())).unwrap();
+    let size: i32 = 8 << 20;
+    // SAFETY: the kernel reads the four bytes of `size`.
+    let result = unsafe {
+        let value = (&raw const size).cast();
+        libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, value, 4)
+    };
+    assert_eq!(result, 0, "{}", Error::last_os_error());
+    socket.into_raw_fd()
+}
+
 /// A card with a program that we are.
 pub struct Machine {
     pub mac: MacAddr,
@@ -56,6 +73,7 @@ impl Machine {
             let config = Config {
                 read_timeout: Some(Duration::from_millis(20)),
                 read_buffer_size: 65536,
+                socket_fd: Some(roomy_socket()),
                 ..Config::default()
             };
             match pnet_datalink::channel(&eth0, config).unwrap() {

@@ -43,6 +43,13 @@ pub fn image(layout: &str) -> PathBuf {
     PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
 }
 
+/// The first of these files that is there, among the packages of a newer release that `demo/setup.sh` unpacks, or here.
+pub fn packaged(names: &[&str]) -> PathBuf {
+    let script = format!(". {} && unpacked=$unpacked_signed file_of \"$@\"", script("common.sh").display());
+    let output = run(Command::new("bash").args(["-c", &script, "file_of"]).args(names));
+    PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
+}
+
 /// QEMU without KVM takes a whole core: as many machines at a time on this computer as it has cores, whichever test wants
 /// them. Held while the file is open.
 pub fn power() -> File {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// Long enough for any effect on a busy machine.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A network namespace of its own. Needs root.
 pub struct Netns {
@@ -34,6 +34,16 @@ impl Netns {
     /// Runs `ip ARGUMENTS` on this namespace.
     pub fn ip(&self, arguments: &str) {
         run(Command::new("ip").args(["-n", &self.name]).args(arguments.split(' ')));
+    }
+
+    /// Waits until an interface carries frames. A carrier alone is not enough: the kernel opens the queues a moment later,
+    /// in a worker of its own (`linkwatch_do_dev` in its net/core/link_watch.c), and until then what is sent is lost.
+    pub fn wait_until_up(&self, interface: &str) {
+        wait_until("the link is up", || {
+            let mut command = Command::new("ip");
+            let output = run(command.args(["-n", &self.name, "-o", "link", "show", "dev", interface]));
+            String::from_utf8_lossy(&output.stdout).contains(" state UP ")
+        });
     }
 
     /// A command that will run inside.
@@ -126,6 +136,9 @@ impl Bench {
         self.server.ip(&format!("link add eth0 type veth peer name eth0 netns {}", self.client.name()));
         self.client.ip("link set eth0 up");
         self.server.ip("link set eth0 up");
+        for netns in [&self.server, &self.client] {
+            netns.wait_until_up("eth0");
+        }
     }
 }
 

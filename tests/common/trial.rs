@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::lab::{Firmware, Machine, Pxego, image, power, scratch};
-use super::netns::{Bench, Netns, Running};
+use super::netns::{Bench, Netns, Running, run, wait_until};
 use super::wire::{Capture, Edit, TAP, Wire, add_tap, bridge, bridge_with, neighbour};
 
 /// The machine's card.
@@ -40,6 +40,8 @@ pub struct Setup<'a> {
     pub answer: &'a str,
     /// A card before the one that the machine boots from, on the same wire.
     pub first_card: Option<&'a str>,
+    /// What else pxego is told on its command line.
+    pub arguments: &'a [&'a str],
 }
 
 impl Setup<'_> {
@@ -53,6 +55,7 @@ impl Setup<'_> {
             shapes: "",
             answer: "",
             first_card: None,
+            arguments: &[],
         }
     }
 
@@ -84,6 +87,7 @@ impl Setup<'_> {
         if self.other.is_some() {
             arguments.extend(["--address", "192.168.100.1/24"]);
         }
+        arguments.extend(self.arguments);
         let pxego = Pxego::start(&bench.server, &arguments);
         let mut cards = vec![(TAP, MAC)];
         if let Some(mac) = self.first_card {
@@ -165,6 +169,10 @@ impl OtherServer {
             path.to_str().unwrap().to_owned()
         };
         let leases = file("leases", "");
+        let program = match self {
+            Self::Dnsmasq => "dnsmasq",
+            Self::IscDhcpd => "dhcpd",
+        };
         let running = match self {
             Self::Dnsmasq => {
                 let leases = format!("--dhcp-leasefile={leases}");
@@ -206,6 +214,12 @@ impl OtherServer {
                 netns.start("dhcpd", &arguments)
             }
         };
+        // It answers the first question that pxego asks, or pxego would take the wire for its own.
+        wait_until("the other server is there", || {
+            let sockets = run(netns.command("ss").args(["-H", "-n", "-u", "-a", "-p"])).stdout;
+            let sockets = String::from_utf8_lossy(&sockets).into_owned();
+            sockets.lines().any(|line| line.contains(":67 ") && line.contains(program))
+        });
         (running, netns)
     }
 }

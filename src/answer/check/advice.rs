@@ -4,6 +4,8 @@
 
 use super::super::Release;
 use super::super::finding::{Finding, Severity};
+use super::super::hash::{self, Scheme};
+use super::restart::Restart;
 use super::walk::{Seen, Walk};
 
 /// What the installer asks for when no command of these is there: the commands, what it asks, an example.
@@ -30,6 +32,8 @@ pub(super) fn advise(walk: &Walk, release: Release) -> Vec<Finding> {
         secrets(seen, release, &mut advice);
     }
     wiping(walk, &mut advice);
+    advice
+        .extend(walk.restarts.iter().map(|(section, line, restart)| hides_the_end(section, *line, *restart)));
     advice
 }
 
@@ -64,7 +68,7 @@ fn secrets(seen: &Seen, release: Release, advice: &mut Vec<Finding>) {
             None => return,
         },
         "user" | "bootloader" => match seen.value("--password") {
-            Some(password) => (password, seen.column("--password")),
+            Some(password) => (password, seen.option_column("--password")),
             None => return,
         },
         _ => return,
@@ -94,28 +98,41 @@ fn secrets(seen: &Seen, release: Release, advice: &mut Vec<Finding>) {
             "write --iscrypted and what mkpasswd -m sha512crypt prints",
         );
     }
-    let scheme = password.strip_prefix('$').and_then(|rest| rest.split('$').next());
-    match scheme {
-        Some("6" | "5" | "2a" | "2b" | "2y") => {}
-        Some("y" | "gy" | "7") if release.generation() >= 9 => {}
-        Some("y" | "gy" | "7") => {
-            let message = format!("{release} does not read yescrypt: nobody can log in");
-            say("weak-hash", message, "write what mkpasswd -m sha512crypt prints");
+    let message = match hash::scheme(password) {
+        _ if password.starts_with(['!', '*']) => return,
+        Some(Scheme::Yescrypt) if !hash::reads_yescrypt(release) => {
+            format!("{release} does not read yescrypt: nobody can log in")
         }
-        None if password.starts_with(['!', '*']) => {}
-        Some("1") => {
-            let message = "this hash is MD5, which is broken in hours".to_owned();
-            say("weak-hash", message, "write what mkpasswd -m sha512crypt prints");
+        Some(_) if !hash::is_whole(password) => {
+            "this hash is cut short, or has a slip in it: nobody can log in".to_owned()
         }
-        None if password.len() == 13 => {
-            let message = "this hash is DES, which is broken in minutes".to_owned();
-            say("weak-hash", message, "write what mkpasswd -m sha512crypt prints");
-        }
-        _ => {
-            let message = "this is no hash that crypt(3) knows: nobody can log in".to_owned();
-            say("weak-hash", message, "write what mkpasswd -m sha512crypt prints");
-        }
-    }
+        Some(Scheme::Sha512 | Scheme::Sha256 | Scheme::Bcrypt | Scheme::Yescrypt) => return,
+        Some(Scheme::Md5) => "this hash is MD5, which is broken in hours".to_owned(),
+        Some(Scheme::Des) => "this hash is DES, which is broken in minutes".to_owned(),
+        None => "this is no hash that crypt(3) knows: nobody can log in".to_owned(),
+    };
+    say("weak-hash", message, "write what mkpasswd -m sha512crypt prints");
+}
+
+/// A script that ends the installer before the last hook says how it went.
+fn hides_the_end(section: &str, line: usize, restart: Restart) -> Finding {
+    let Restart { column, command } = restart;
+    let (message, instead) = if section == "%post" {
+        (
+            format!(
+                "this ends the installer in {section}: the server never hears that it finished, and installs again"
+            ),
+            format!(
+                "leave it out here, and write {command} as a command of the kickstart, outside its sections"
+            ),
+        )
+    } else {
+        (
+            format!("this ends the installer in {section}: the server never hears what failed"),
+            "leave it out: the server says what failed, and the installer shows it".to_owned(),
+        )
+    };
+    Finding::at(Severity::Advice, line, column, "hides-the-end", message).instead(instead)
 }
 
 /// Disks erased whatever is on them, in whatever machine boots.
@@ -137,5 +154,42 @@ fn wiping(walk: &Walk, advice: &mut Vec<Finding>) {
                 "write ignoredisk --only-use=DISK, or let pxego ks --wipe RULE choose on the machine",
             ),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::walk::walk;
+    use super::*;
+
+    /// Codes and lines of the advice, without what is about the file as a whole.
+    fn advice(text: &str, release: Release) -> Vec<(&'static str, usize)> {
+        let all = advise(&walk(text, release), release);
+        all.iter().filter(|finding| finding.line > 0).map(|finding| (finding.code, finding.line)).collect()
+    }
+
+    #[test]
+    fn a_hash_that_the_release_reads_is_good() {
+        let yescrypt = "rootpw --iscrypted $y$j9T$saltsaltsalt$J0muOjlZ8y67VOLVIz09WHd4LXM2lwrrtZHXBEsohS8\n";
+        let weak = [("weak-hash", 1)];
+        for (release, expected) in [
+            (Release::Enterprise(8), &weak[..]),
+            (Release::Enterprise(9), &[]),
+            (Release::Fedora(29), &weak),
+            (Release::Fedora(33), &[]),
+        ] {
+            assert_eq!(advice(yescrypt, release), expected, "{release}");
+        }
+        let cut = "user --name=a --iscrypted --password=$6$salt$short\n";
+        assert_eq!(advice(cut, Release::Enterprise(9)), weak);
+        assert!(advice("rootpw --iscrypted !!\n", Release::Enterprise(7)).is_empty());
+    }
+
+    #[test]
+    fn a_restart_in_a_late_script_is_told_with_its_line() {
+        let text = "reboot\n%pre\nreboot\n%end\n%post --interpreter=/usr/bin/python3\nreboot\n%end\n\
+                    %post\necho x\nreboot\n%end\n%onerror\npoweroff\n%end\n";
+        let restarts = [("hides-the-end", 10), ("hides-the-end", 13)];
+        assert_eq!(advice(text, Release::Enterprise(9)), restarts);
     }
 }

@@ -43,10 +43,14 @@ const CHEETAH: [&str; 6] = ["#if $", "#set $", "#for $", "#end if", "#end for", 
 pub(super) fn foreign(text: &str, walk: &Walk) -> Option<Finding> {
     if let Some((line, kind)) = template(text, walk) {
         let message = format!("this is a template of {kind}, not yet a kickstart");
-        return Some(
-            Finding::at(Severity::Error, line, 1, "template", message)
-                .instead("render it first, then check what comes out"),
-        );
+        let instead = match kind {
+            "Jinja" => {
+                "check what a machine gets: pxego ks --for MAC --iso IMAGE --ks FILE --no-hooks | pxego ks --check \
+                        /dev/stdin"
+            }
+            _ => "render it first, then check what comes out",
+        };
+        return Some(Finding::at(Severity::Error, line, 1, "template", message).instead(instead));
     }
     let first = text.trim_start();
     if let Some((_, what)) = OTHERS.iter().find(|(start, _)| first.starts_with(start)) {

@@ -10,12 +10,15 @@ mod advice;
 mod commands;
 mod dialect;
 mod packages;
+mod restart;
+mod sources;
 mod walk;
 
 use super::Release;
 use super::finding::{Finding, Report, Severity};
 use super::repository::Repository;
 use crate::order;
+pub use sources::Served;
 
 /// What a kickstart is checked against.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +27,8 @@ pub struct Against<'a> {
     pub release: Release,
     /// What the image has to install, if that is to be looked at.
     pub repository: Option<&'a Repository>,
+    /// What the server has that is to hand it out, if that is known, and if the image has packages.
+    pub served: Option<&'a Served>,
 }
 
 /// Most findings of one file that are kept: a file of another kind would have one a line.
@@ -47,6 +52,7 @@ pub fn check(text: &[u8], against: Against<'_>) -> Report {
     if let Some(repository) = against.repository {
         findings.extend(packages::compare(&walk, repository));
     }
+    findings.extend(sources::advise(&walk, against.served));
     findings.extend(walk.findings);
     order::by_key(&mut findings, |finding| (finding.line, finding.severity, finding.column));
     findings.truncate(MAX_FINDINGS);

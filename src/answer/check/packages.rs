@@ -58,8 +58,8 @@ impl Missing<'_> {
             "environment" => group(&comps.environments, "@^").or_else(|| group(&comps.groups, "@")),
             "group" => group(&comps.groups, "@").or_else(|| group(&comps.environments, "@^")),
             _ => {
-                let names = repository.packages.iter().flat_map(|packages| packages.names.iter());
-                nearest(self.name, names.map(|name| &**name)).map(str::to_owned)
+                let names = repository.packages.iter().flat_map(Primary::names);
+                nearest(self.name, names).map(str::to_owned)
             }
         }
     }
@@ -91,7 +91,8 @@ fn missing<'a>(line: &'a PackageLine, repository: &Repository) -> Option<Missing
         let may_be_module = repository.has_modules;
         return Some(Missing { what: "group", code: "unknown-group", name, may_be_module });
     }
-    let packages = repository.packages.as_ref()?;
+    // Of what is not kept nobody knows whether it is there.
+    let packages = repository.packages.as_ref().filter(|packages| packages.is_whole())?;
     (!provides(packages, text)).then_some(Missing {
         what: "package",
         code: "unknown-package",
@@ -106,7 +107,7 @@ fn has(groups: &[Group], name: &str) -> bool {
 
 /// Whether the packages have what a line names.
 fn provides(packages: &Primary, text: &str) -> bool {
-    let known = |name: &str| packages.names.contains(name) || packages.provides.contains(name);
+    let known = |name: &str| packages.has(name);
     // Files and conditions are more than the list of packages can tell.
     if text.starts_with(['/', '(']) || known(text) {
         return true;
@@ -116,14 +117,14 @@ fn provides(packages: &Primary, text: &str) -> bool {
     let plain =
         plain.split_once(':').filter(|(epoch, _)| epoch.parse::<u32>().is_ok()).map_or(plain, |it| it.1);
     if plain.contains(['*', '?', '[']) {
-        return packages.names.iter().any(|name| glob(plain.as_bytes(), name.as_bytes()));
+        return packages.names().any(|name| glob(plain.as_bytes(), name.as_bytes()));
     }
     // `name-version` and `name-version-release`.
     known(plain)
         || plain.match_indices('-').any(|(at, _)| {
             let (name, version) = plain.split_at(at);
             version.len() > 1
-                && packages.names.contains(name)
+                && packages.has_package(name)
                 && version.chars().nth(1).is_some_and(|first| first.is_ascii_digit())
         })
 }
@@ -167,8 +168,8 @@ mod tests {
     #[test]
     fn names_are_taken_as_dnf_takes_them() {
         let mut packages = Primary::default();
-        packages.names.extend(["bash", "kernel-devel", "python3"].map(Box::from));
-        packages.provides.insert("perl(Foo)".into());
+        ["bash", "kernel-devel", "python3"].iter().for_each(|name| packages.add_name(name));
+        packages.add_provided("perl(Foo)");
         for (text, there) in [
             ("bash", true),
             ("bash.x86_64", true),

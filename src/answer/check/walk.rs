@@ -12,6 +12,7 @@ use super::super::nearest::nearest;
 use super::super::options::{Given, read};
 use super::super::rules::{CommandRule, RULES, State};
 use super::commands;
+use super::restart::{Restart, Scanner};
 
 /// A line of `%packages`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub(super) struct Seen {
     pub(super) typed: String,
     /// The line.
     pub(super) line: usize,
+    /// Where it begins.
+    pub(super) column: usize,
     /// Options by their first name, with their value.
     pub(super) options: Vec<(&'static str, Option<String>, usize)>,
     /// Plain words and their columns.
@@ -47,7 +50,7 @@ impl Seen {
     }
 
     /// Where an option stands.
-    pub(super) fn column(&self, name: &str) -> usize {
+    pub(super) fn option_column(&self, name: &str) -> usize {
         self.options.iter().rev().find(|(option, _, _)| *option == name).map_or(1, |(_, _, column)| *column)
     }
 }
@@ -71,6 +74,8 @@ pub(super) struct Walk {
     pub(super) includes: bool,
     /// Whether packages that are missing are to be passed over.
     pub(super) ignores_missing: bool,
+    /// Commands in scripts after which the installer cannot say how it went: the section, the line.
+    pub(super) restarts: Vec<(&'static str, usize, Restart)>,
     /// Whether any line has a word on it.
     has_content: bool,
 }
@@ -103,6 +108,12 @@ enum Place {
     Section(&'static str, usize),
 }
 
+/// The sections whose scripts run when an install is over, well or not.
+const LATE_SCRIPTS: [&str; 3] = ["%post", "%onerror", "%traceback"];
+
+/// Interpreters that read a shell's language.
+const SHELLS: [&str; 6] = ["/bin/sh", "/bin/bash", "/usr/bin/sh", "/usr/bin/bash", "/bin/dash", "/bin/ksh"];
+
 /// Most findings before the walk ends: a file with so many is of another kind.
 const MAX_FINDINGS: usize = 500;
 
@@ -121,6 +132,8 @@ struct Walker {
     place: Place,
     /// Whether the `%certificate` that is open has anything in it.
     has_certificate: bool,
+    /// Reads the script that is open, where it is a shell's and runs when an install is over.
+    script: Option<Scanner>,
 }
 
 /// Walks through `text` as the installer of `release` would.
@@ -148,6 +161,7 @@ fn walk_until(text: &str, release: Release, guesses: usize, is_enough: fn(&Walk)
         names: BTreeMap::new(),
         place: Place::Commands,
         has_certificate: false,
+        script: None,
     };
     let mut last = 0;
     for line in lines(text) {
@@ -239,6 +253,8 @@ impl Walker {
         if rule.name == "%packages" {
             self.walk.ignores_missing |= given.has("--ignoremissing");
         }
+        let is_shell = given.value("--interpreter").is_none_or(|program| SHELLS.contains(&program));
+        self.script = (LATE_SCRIPTS.contains(&rule.name) && is_shell).then(Scanner::default);
         self.take_problems(line, first, given);
         self.walk.sections.push((rule.name.to_owned(), line.number));
         self.place = Place::Section(rule.name, line.number);
@@ -248,7 +264,7 @@ impl Walker {
     fn section_line(&mut self, line: Line<'_>, name: &'static str, opened: usize) {
         let is_script = !matches!(name, "%packages" | "%");
         if line.is_blank_or_comment() {
-            return;
+            return self.script_line(line, name);
         }
         let first = first_word(line.text);
         if first.starts_with('%') {
@@ -258,11 +274,19 @@ impl Walker {
             }
         }
         self.has_certificate = true;
+        self.script_line(line, name);
         if name == "%packages" {
             self.package_line(line);
         } else if is_script && first == "%END" {
             let message = "%END is no %end: the section goes on";
             self.walk.findings.push(Finding::at(Severity::Advice, line.number, 1, "missing-end", message));
+        }
+    }
+
+    fn script_line(&mut self, line: Line<'_>, name: &'static str) {
+        let found = self.script.as_mut().and_then(|script| script.line(line.text));
+        if let Some(restart) = found.filter(|_| self.walk.restarts.len() < MAX_FINDINGS) {
+            self.walk.restarts.push((name, line.number, restart));
         }
     }
 
@@ -364,6 +388,7 @@ impl Walker {
             name: reader.name,
             typed: first.text.clone(),
             line: line.number,
+            column: first.column,
             options: given
                 .options
                 .iter()

@@ -3,6 +3,7 @@
 //! Source: XML 1.0 §2.4 to §4.6. Left out: document types, other encodings than UTF-8, a `>` within an attribute's value,
 //! which no program that writes such metadata leaves unescaped.
 
+use std::borrow::Cow;
 use std::io::{self, BufRead, Read};
 
 /// Longest tag or text that is kept whole, in bytes. A description may be longer; it is not looked at.
@@ -92,7 +93,7 @@ impl<R: BufRead> Reader<R> {
     }
 
     /// The value of an attribute of the element.
-    pub(super) fn attribute(&self, name: &str) -> Option<String> {
+    pub(super) fn attribute(&self, name: &str) -> Option<Cow<'_, str>> {
         let mut rest = self.tag.as_slice();
         loop {
             let equals = rest.iter().position(|byte| *byte == b'=')?;
@@ -109,7 +110,7 @@ impl<R: BufRead> Reader<R> {
     }
 
     /// The text before the tag, trimmed.
-    pub(super) fn text(&self) -> String {
+    pub(super) fn text(&self) -> Cow<'_, str> {
         unescape(self.text.trim_ascii())
     }
 }
@@ -141,10 +142,10 @@ fn until(source: &mut impl BufRead, end: u8, into: &mut Vec<u8>) -> io::Result<b
 }
 
 /// Text with its entities resolved; an unknown one stays as it is.
-fn unescape(text: &[u8]) -> String {
+fn unescape(text: &[u8]) -> Cow<'_, str> {
     let text = String::from_utf8_lossy(text);
     if !text.contains('&') {
-        return text.into_owned();
+        return text;
     }
     let mut plain = String::with_capacity(text.len());
     let mut rest = &*text;
@@ -163,7 +164,7 @@ fn unescape(text: &[u8]) -> String {
         };
     }
     plain.push_str(rest);
-    plain
+    plain.into()
 }
 
 fn entity(name: &str) -> Option<char> {
@@ -201,7 +202,7 @@ mod tests {
         assert_eq!(reader.next().ok(), Some(Token::Open { is_empty: false }));
         assert_eq!(reader.name(), b"d");
         assert_eq!(reader.next().ok(), Some(Token::Close));
-        assert_eq!((reader.name(), reader.text().as_str()), (&b"d"[..], "t < u <v>"));
+        assert_eq!((reader.name(), &*reader.text()), (&b"d"[..], "t < u <v>"));
         assert_eq!(reader.next().ok(), Some(Token::End));
     }
 

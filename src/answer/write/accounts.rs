@@ -1,8 +1,9 @@
 //! Who can log in: root, users, and their keys.
 
+use super::super::hash::{self, Scheme};
 use super::super::profile::{Password, User};
 use super::super::quote::kickstart;
-use super::{WriteError, Writer};
+use super::{WriteError, Writer, lacks};
 
 /// A hash that no password has (shadow(5)).
 const NO_PASSWORD: &str = "!!";
@@ -14,7 +15,10 @@ impl Writer<'_> {
         }
         let profile = self.profile;
         match &profile.root {
-            Password::Hash(hash) => self.line(&format!("rootpw --iscrypted {}", kickstart(hash))),
+            Password::Hash(hash) => {
+                let hash = self.readable(hash)?;
+                self.line(&format!("rootpw --iscrypted {}", kickstart(hash)));
+            }
             Password::Locked if self.generation >= 7 => self.line("rootpw --lock"),
             Password::Locked => self.line(&format!("rootpw --iscrypted {NO_PASSWORD}")),
             Password::Ask => {}
@@ -42,7 +46,7 @@ impl Writer<'_> {
             line += &format!(" --gecos={}", kickstart(comment.as_str()));
         }
         line += &match &user.password {
-            Password::Hash(hash) => format!(" --iscrypted --password={}", kickstart(hash)),
+            Password::Hash(hash) => format!(" --iscrypted --password={}", kickstart(self.readable(hash)?)),
             Password::Locked | Password::Ask if self.generation >= 6 => " --lock".to_owned(),
             Password::Locked | Password::Ask => format!(" --iscrypted --password={NO_PASSWORD}"),
             Password::Random | Password::Prompt => return unsettled(name),
@@ -52,6 +56,14 @@ impl Writer<'_> {
             self.keys(name, &user.ssh_keys);
         }
         Ok(())
+    }
+
+    /// A hash that the installed system reads: with another nobody could log in.
+    fn readable<'h>(&self, hash: &'h str) -> Result<&'h str, WriteError> {
+        if hash::scheme(hash) == Some(Scheme::Yescrypt) && !hash::reads_yescrypt(self.release) {
+            return lacks(self.release, "yescrypt", "write the hash that mkpasswd -m sha512crypt prints");
+        }
+        Ok(hash)
     }
 
     /// The command takes one key for each user, and is there from EL8 on.

@@ -82,6 +82,11 @@ impl Chronicle {
         Arrived::Expected
     }
 
+    /// What a client's machine is called, in the list or by the order in which machines came.
+    pub(in crate::app) fn name_of(&self, client: &Client) -> Option<String> {
+        self.machines().name_of(client.mac, client.uuid)
+    }
+
     /// Whether a client is none of those that are served.
     pub(in crate::app) fn is_stranger(&self, client: &Client) -> bool {
         !self.machines().policy().only.contains(client.mac, client.uuid)
@@ -176,8 +181,14 @@ impl Chronicle {
     pub(super) fn kickstart_refused(&self, name: &[u8], peer: Ipv4Addr) {
         let name = std::str::from_utf8(name).unwrap_or_default();
         let token = name.strip_prefix("ks/").and_then(|rest| rest.strip_suffix("/ks.cfg"));
-        let Some(machine) = token.and_then(|token| self.machines().by_token(token).cloned()) else { return };
-        if machine.ip != Some(peer) {
+        let machine = token.and_then(|token| {
+            let machines = self.machines();
+            let machine = machines.by_token(token)?.clone();
+            let is_its_own = machines.by_ip(peer).is_some_and(|asking| asking.mac == machine.mac);
+            Some((machine, is_its_own))
+        });
+        let Some((machine, is_its_own)) = machine else { return };
+        if !is_its_own {
             self.send(Some(machine.mac), machine.ip, What::Intruder { peer });
         } else if let Some(reason) = machine.held_because() {
             self.send(Some(machine.mac), machine.ip, What::Held { reason: reason.to_owned() });

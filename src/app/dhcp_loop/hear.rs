@@ -91,8 +91,8 @@ impl Running<'_> {
         let actions = self.other_server_chosen(&message);
         let refused = self.act(actions);
         let Datagram { src_mac, src_ip, src_port, dst_ip, .. } = *datagram;
-        if src_mac < self.given.mac && probe::is_question(&message) {
-            self.watch.on_rival(self.elapsed());
+        if probe::is_question(&message) {
+            self.watch.on_rival(src_mac < self.given.mac, self.elapsed());
         }
         if message.message_type() == Some(MessageType::Discover) {
             self.watch.on_client(self.elapsed());

@@ -265,7 +265,7 @@ mod tests {
             (|options| options.network = vec!["10.0.0.5".into()], "--network"),
             (|options| options.root_password = Some("secret".into()), "in the open"),
             (|options| options.user = vec!["ann:queen".into()], "--user"),
-            (|options| options.mode = Some("big".into()), "expected one of"),
+            (|options| options.mode = Some("big".into()), "write one of"),
             (|options| options.wipe = Some("sda;reboot".into()), "--wipe"),
             (|options| options.repo = vec!["a".into()], "name=url"),
             (|options| options.ssh_key = vec!["/nonexistent/key".into()], "ls -l"),

@@ -15,7 +15,7 @@ pub(super) fn misplaced(options: &KsOptions) -> Option<&'static str> {
         (options.ks.is_some(), "--ks"),
         (options.machines.is_some(), "--machines"),
         (options.name.is_some(), "--name"),
-        (options.address.is_some(), "--address"),
+        (options.address.is_some() && options.check.is_none(), "--address"),
         (options.no_hooks, "--no-hooks"),
     ]
     .into_iter()
@@ -43,9 +43,9 @@ pub(super) fn print(mac: &str, options: &KsOptions) -> Result<ExitCode, Refusal>
         ..Options::default()
     };
     let config = Config::from_options(&server).map_err(|UsageError(text)| Refusal::wrong_use(text))?;
-    let mut prepared = Prepared::read(&config)?;
-    let address = config.address.unwrap_or(DEFAULT_ADDRESS).address;
-    let site = prepared.site(address, config.http_port)?;
+    let address = config.address.unwrap_or(DEFAULT_ADDRESS);
+    let mut prepared = Prepared::read(&config, address)?;
+    let site = prepared.site(address.address, config.http_port)?;
     prepared.write_kickstarts(&site);
     let text = prepared.kickstart_of(mac, &site)?;
     // A reader that went away (`| head`) is no error.

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::images::{self, Image};
-use super::{Refusal, complain};
+use super::{Refusal, complain, judge};
 use crate::answer::check::{Against, check, names_packages};
 use crate::answer::finding::{Finding, Report, Severity};
 use crate::answer::kickstart::MAX_LEN;
@@ -19,6 +19,7 @@ use crate::answer::repository::Repository;
 use crate::answer::write::{Sources, settle, write};
 use crate::answer::{Profile, Release, hash};
 use crate::cli::KsOptions;
+use crate::config::{Cidr, DEFAULT_ADDRESS};
 use crate::media::Media;
 use crate::net::{random, terminal};
 use crate::ui::line::escape_whole;
@@ -73,7 +74,13 @@ fn check_file(
     let guessed = release.is_none();
     let release = release.unwrap_or_else(|| best(&text));
     let repository = image.map(|image| repository(image, &text, release)).transpose()?;
-    let report = check(&text, Against { release, repository: repository.flatten().as_ref() });
+    let server = server(options)?;
+    let served = match image {
+        Some(image) => judge::served(image, server, 80),
+        None => Some(judge::served_by(server)),
+    };
+    let repository = repository.flatten();
+    let report = check(&text, Against { release, repository: repository.as_ref(), served: served.as_ref() });
     let mut output = io::stdout().lock();
     let shown = path.display().to_string();
     // A reader that went away (`| head`) is no error.
@@ -85,10 +92,17 @@ fn check_file(
     Ok(if report.has_errors() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
+/// The address that the server will have.
+fn server(options: &KsOptions) -> Result<Cidr, Refusal> {
+    let Some(text) = &options.address else { return Ok(DEFAULT_ADDRESS) };
+    text.parse()
+        .map_err(|error| Refusal::wrong_use(format!("--address: {error}; write it as 192.168.100.1/24")))
+}
+
 /// The release that takes the file best; the newest of several.
 fn best(text: &[u8]) -> Release {
     let against = |release: &Release| {
-        let report = check(text, Against { release: *release, repository: None });
+        let report = check(text, Against { release: *release, repository: None, served: None });
         (report.count(Severity::Error), report.count(Severity::Deprecated))
     };
     let enterprise = Release::ALL.into_iter().filter(|release| !release.is_fedora()).rev();
@@ -194,7 +208,7 @@ fn mirror(text: &str) -> Result<String, Refusal> {
 /// A profile that wants what the image does not have.
 pub(super) fn refuse_missing(text: &str, release: Release, image: &Image) -> Result<(), Refusal> {
     let repository = repository(image, text.as_bytes(), release)?;
-    let report = check(text.as_bytes(), Against { release, repository: repository.as_ref() });
+    let report = check(text.as_bytes(), Against { release, repository: repository.as_ref(), served: None });
     if !report.has_errors() {
         return Ok(());
     }

@@ -9,6 +9,7 @@ use crate::boot::Site;
 use crate::boot::site::KickstartFacts;
 use crate::content::{Protocol, Request};
 use crate::machine::{ImageId, Machine, Registry};
+use crate::wire::MacAddr;
 
 /// The kickstarts, and what they must know of each image.
 pub(super) struct Answers {
@@ -52,7 +53,7 @@ impl Answers {
     }
 
     /// The answer file called `ks/<rest>`, by HTTP only: a TFTP name is seen by every station of a hub, and no installer
-    /// asks so. Only for the machine itself: at the address that it was given.
+    /// asks so. Only for the machine itself: at the address that it was given, or at that of another of its cards.
     pub(super) fn find(
         &self,
         rest: &str,
@@ -76,7 +77,7 @@ impl Answers {
         let machine = {
             let mut machines = lock();
             let mac = machines.by_token(token)?.mac;
-            if request.protocol != Protocol::Http || machines.by_mac(mac)?.ip != Some(request.peer) {
+            if request.protocol != Protocol::Http || !may_have(mac, request, &mut machines) {
                 return None;
             }
             if let Some(serial) = request.serial.and_then(|serial| std::str::from_utf8(serial).ok()) {
@@ -98,4 +99,26 @@ impl Answers {
             }
         }
     }
+}
+
+/// Whether a request for the answer file of the machine that booted from the card `mac` comes from that machine.
+///
+/// An installer with two cables may ask from another card than the firmware did. Then it must name the card that the file is
+/// for, which has to have an address of ours; and the one that it asks from, which has to have been given that address by us
+/// too, and must not be the card of another machine of the list. So a secret that was overheard is of no use to a stranger
+/// who makes up an address, nor to a machine that was installed before.
+fn may_have(mac: MacAddr, request: &Request<'_>, machines: &mut Registry) -> bool {
+    let Some(own) = machines.by_mac(mac) else { return false };
+    if own.ip == Some(request.peer) {
+        return true;
+    }
+    let Some(asking) = machines.by_ip(request.peer) else { return false };
+    let line = |machine: &Machine| machine.listed.as_ref().map(|row| row.line);
+    let is_another = asking.mac != mac && line(asking).is_some_and(|other| line(own) != Some(other));
+    let names = |card: MacAddr| request.cards.contains(&card);
+    if is_another || own.ip.is_none() || !names(mac) || !names(asking.mac) {
+        return false;
+    }
+    machines.is_also_at(mac, request.peer);
+    true
 }

@@ -25,6 +25,9 @@ impl Catalog {
             let url = self.site.url(Protocol::Http, "");
             return Some(self.content(screens::help(&self.plan(request), &url).into_bytes(), Role::Menu));
         }
+        if is_autoexec(name) {
+            return Some(Found::Missing);
+        }
         let menu = menu(name)?;
         let plan = self.plan(request);
         let reach =
@@ -80,8 +83,7 @@ impl Catalog {
 /// The menu that a name asks for, in whatever directory the loader believes to be.
 ///
 /// PXELINUX: `pxelinux.cfg/` with a UUID, `01-<mac>`, a shortened hexadecimal address or `default`
-/// (`core/fs/pxe/pxe.c`). GRUB: `grub.cfg`, and `grub.cfg-` with the same (`grub-core/net/net.c` of EL). iPXE on UEFI
-/// looks for `autoexec.ipxe` by itself (`interface/efi/efi_autoexec.c`).
+/// (`core/fs/pxe/pxe.c`). GRUB: `grub.cfg`, and `grub.cfg-` with the same (`grub-core/net/net.c` of EL).
 fn menu(name: &str) -> Option<Menu> {
     let lower = name.to_ascii_lowercase();
     let (directory, base) = lower.rsplit_once('/').unwrap_or(("", &lower));
@@ -90,9 +92,16 @@ fn menu(name: &str) -> Option<Menu> {
         Some(Menu::Pxelinux)
     } else if base == "grub.cfg" || base.starts_with("grub.cfg-") {
         Some(Menu::Grub)
-    } else if base == "boot.ipxe" || base == "autoexec.ipxe" {
+    } else if base == "boot.ipxe" {
         Some(Menu::Ipxe)
     } else {
         None
     }
+}
+
+/// What iPXE on UEFI looks for by itself before it has an address of its own (`interface/efi/efi_autoexec.c`). From 2024 on
+/// it runs that before its cards are open: a menu there would boot nothing. Without one it asks for an address as always,
+/// and is told where its menu is.
+fn is_autoexec(name: &str) -> bool {
+    name.rsplit('/').next().is_some_and(|base| base.eq_ignore_ascii_case("autoexec.ipxe"))
 }

@@ -92,7 +92,17 @@ fn found(name: &str, peer: Ipv4Addr, protocol: Protocol) -> Option<(String, Role
 }
 
 fn found_in(catalog: &Catalog, name: &str, peer: Ipv4Addr, protocol: Protocol) -> Option<(String, Role)> {
-    match catalog.find(&Request { name: name.as_bytes(), peer, protocol, serial: None }) {
+    found_with(catalog, name, peer, protocol, &[])
+}
+
+fn found_with(
+    catalog: &Catalog,
+    name: &str,
+    peer: Ipv4Addr,
+    protocol: Protocol,
+    cards: &[MacAddr],
+) -> Option<(String, Role)> {
+    match catalog.find(&Request { name: name.as_bytes(), peer, protocol, serial: None, cards }) {
         Found::Content(content) => {
             let mut bytes = vec![0; content.len() as usize];
             content.read_at(&mut bytes, 0).expect("readable");
@@ -178,7 +188,7 @@ fn what_is_made_wins_over_the_image() {
 }
 
 #[test]
-fn c07_c08_c10_menus_are_answered_in_any_directory() {
+fn c07_c08_menus_are_answered_in_any_directory() {
     for name in [
         "pxelinux.cfg/default",
         "pxelinux.cfg/01-52-54-00-00-00-01",
@@ -188,7 +198,6 @@ fn c07_c08_c10_menus_are_answered_in_any_directory() {
         "t/el9/EFI/BOOT/grub.cfg",
         "grub/x86_64-efi/grub.cfg-01-52-54-00-00-00-01",
         "boot.ipxe",
-        "EFI/BOOT/autoexec.ipxe",
     ] {
         for protocol in [Protocol::Tftp, Protocol::Http] {
             let (text, role) = found(name, MACHINE, protocol).unwrap_or_else(|| panic!("{name}"));
@@ -201,6 +210,15 @@ fn c07_c08_c10_menus_are_answered_in_any_directory() {
     }
     for name in ["pxelinux.cfg", "pxelinux.cfg/a/b", "grub.cfgx", "isolinux/isolinux.cfg"] {
         assert_eq!(found(name, MACHINE, Protocol::Http), None, "{name}");
+    }
+}
+
+#[test]
+fn c10_ipxe_finds_no_script_before_it_has_an_address() {
+    for name in ["autoexec.ipxe", "EFI/BOOT/autoexec.ipxe", "t/el9/AUTOEXEC.IPXE"] {
+        for protocol in [Protocol::Tftp, Protocol::Http] {
+            assert_eq!(found(name, MACHINE, protocol), None, "{name}");
+        }
     }
 }
 
@@ -310,4 +328,49 @@ fn pxelinux_gets_a_menu_when_its_module_is_unpacked() {
     assert!(menu().starts_with("DEFAULT local\nPROMPT 1\n"));
     catalog.prepare_bios().expect("is unpacked");
     assert!(menu().starts_with("DEFAULT menu.c32\nPROMPT 0\n"));
+}
+
+/// A machine whose installer asks from its second card.
+#[test]
+fn s12_a_kickstart_goes_to_another_card_of_the_machine_and_to_nobody_else() {
+    let name = format!("ks/{:032x}/ks.cfg", 0xabc);
+    let (second, neighbour) = (MacAddr([0x52, 0x54, 0, 0, 0, 2]), MacAddr([0x52, 0x54, 0, 0, 0, 3]));
+    let (at_second, at_neighbour) = (Ipv4Addr::new(192, 168, 100, 101), Ipv4Addr::new(192, 168, 100, 102));
+    let catalog = || {
+        let list = b"mac,name\n52:54:00:00:00:01,node01\n52:54:00:00:00:03,node03\n";
+        let list = crate::machine::MachineList::parse(list).expect("a list");
+        let policy = crate::machine::Policy { list, ..Default::default() };
+        let catalog = catalog();
+        let mut machines = Registry::new(|| 0xabc).with(policy, Vec::new());
+        for (mac, ip) in [(MAC, MACHINE), (neighbour, at_neighbour), (second, at_second)] {
+            machines.bind(mac, ip, 0);
+        }
+        // Of equal secrets the first is found; only the machine's own may be.
+        for (mac, token) in [(neighbour, 3), (second, 2)] {
+            machines.by_mac_mut(mac).expect("a machine").token = format!("{token:032x}");
+        }
+        *catalog.machines() = machines;
+        catalog
+    };
+    let fetched = |catalog: &Catalog, peer, protocol, cards: &[MacAddr]| {
+        found_with(catalog, &name, peer, protocol, cards).is_some()
+    };
+    let http = Protocol::Http;
+    for (peer, cards, what) in [
+        (at_second, &[][..], "says nothing"),
+        (at_second, &[second], "does not name the card that the file is for"),
+        (at_second, &[MAC], "does not name the card that it asks from"),
+        (at_neighbour, &[MAC, neighbour], "is a machine of its own"),
+        (at_neighbour, &[MAC, second], "has made up its cards"),
+        (STRANGER, &[MAC, second], "has made up its address"),
+    ] {
+        assert!(!fetched(&catalog(), peer, http, cards), "who {what}");
+    }
+    let catalog = catalog();
+    assert!(!fetched(&catalog, at_second, Protocol::Tftp, &[MAC, second]));
+    for _ in 0..2 {
+        assert!(fetched(&catalog, at_second, http, &[MAC, second]), "anaconda fetches it twice");
+    }
+    assert_eq!(catalog.machines().by_ip(at_second).map(|machine| machine.mac), Some(MAC));
+    assert!(fetched(&catalog, MACHINE, http, &[]), "the first card has it all the same");
 }

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::boot::arch::Arch;
-use crate::boot::boot_file::BootFile;
+use crate::boot::boot_file::{BootFile, BootInfo};
 use crate::boot::client::{Client, Firmware};
 use crate::dhcp::destination::Destination;
 use crate::dhcp::ladder::Ladder;
@@ -116,6 +116,12 @@ impl Lab {
 
     /// Sends a message as it came off the wire. The reply, if there is one, is checked for what holds for all replies.
     pub(crate) fn send(&mut self, packet: &Packet) -> (Reaction, Option<Sent>) {
+        let boot = self.boot;
+        self.send_with(packet, &boot)
+    }
+
+    /// The same where clients boot something else, or have names.
+    pub(crate) fn send_with(&mut self, packet: &Packet, boot: &dyn BootInfo) -> (Reaction, Option<Sent>) {
         let message = Message::parse(&packet.bytes()).expect("a message");
         let received = Received {
             message: &message,
@@ -125,7 +131,7 @@ impl Lab {
             dst_ip: packet.dst_ip,
             port: packet.port,
         };
-        let reaction = self.server.on_message(self.now, &received, &self.boot);
+        let reaction = self.server.on_message(self.now, &received, boot);
         let sent = match &reaction.verdict {
             Verdict::Reply(reply) => Some(Sent {
                 message: Decoded::read(&reply.message).expect("a well-formed reply"),

@@ -19,6 +19,7 @@ mod destination;
 mod discover;
 mod firmware_rules;
 mod give_back;
+mod host_name;
 mod identity;
 mod ladder;
 mod limits;

@@ -116,29 +116,50 @@ fn a_server_that_is_unplugged_leaves_the_addresses_to_us() {
     assert!((115..150).contains(second), "{second}");
 }
 
-#[test]
-fn l32_of_two_that_start_together_one_decides_first() {
-    let mut first = Watch::new(Wish::Auto, true, false, at(0));
-    let mut second = first.clone();
-    let mut became = Vec::new();
-    for tenth in 0..100 {
-        let now = Duration::from_millis(tenth * 100);
-        for action in first.due(now) {
-            second.on_frame(now);
-            match action {
-                Action::Ask => second.on_rival(now),
-                other => became.push((tenth, other)),
+/// Two of our kind on one wire. The first one goes first; each has started when its time has come, and an offer takes so
+/// long. Times are in tenths of a second. What they have become.
+fn two(starts: [u64; 2], offer_takes: u64) -> [Option<Mode>; 2] {
+    let tenths = |count: u64| Duration::from_millis(count * 100);
+    let mut watches = starts.map(|start| Watch::new(Wish::Auto, true, false, tenths(start)));
+    let (mut was_asked, mut offers) = ([false; 2], Vec::new());
+    for tenth in 0..200 {
+        let now = tenths(tenth);
+        for us in (0..2).filter(|us| starts[*us] <= tenth) {
+            let other = 1 - us;
+            for action in watches[us].due(now) {
+                match action {
+                    Action::Ask if starts[other] <= tenth => {
+                        watches[other].on_frame(now);
+                        watches[other].on_rival(us == 0, now);
+                        was_asked[other] = true;
+                    }
+                    Action::Ask | Action::Become(Mode::Full, None) => {}
+                    wrong => panic!("{starts:?}, {tenth}: {wrong:?}"),
+                }
+            }
+            if watches[us].mode() == Some(Mode::Full) && std::mem::take(&mut was_asked[us]) {
+                offers.push((tenth + offer_takes, other));
             }
         }
-        let asks = second.due(now);
-        assert!(asks.iter().all(|action| *action == Action::Ask), "{tenth}: {asks:?}");
-        first.on_frame(now);
-        if !became.is_empty() {
-            break;
+        for (_, to) in offers.iter().filter(|(at, _)| *at == tenth) {
+            assert_ne!(watches[*to].mode(), Some(Mode::Full), "{starts:?}: both give addresses");
+            watches[*to].on_foreign(DHCP);
         }
     }
-    assert_eq!(became, [(50, Action::Become(Mode::Full, None))]);
-    assert_eq!(second.on_foreign(DHCP), [Action::Become(Mode::Proxy, Some(DHCP))]);
+    watches.map(|watch| watch.mode())
+}
+
+#[test]
+fn l32_of_two_that_start_at_any_time_one_gives_addresses() {
+    for offset in 0..60 {
+        for offer_takes in [0, 9] {
+            let both = [two([0, offset], offer_takes), two([offset, 0], offer_takes)];
+            for became in both {
+                let (full, proxy) = (Some(Mode::Full), Some(Mode::Proxy));
+                assert!([[full, proxy], [proxy, full]].contains(&became), "{offset}: {became:?}");
+            }
+        }
+    }
 }
 
 #[test]

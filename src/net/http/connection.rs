@@ -208,7 +208,8 @@ impl Connection {
     fn find(&self, desk: &Desk<'_>, request: &Request) -> Found {
         let find = |name: &[u8]| {
             let serial = request.serial.as_deref();
-            desk.library.find(&content::Request { name, peer: self.peer, protocol: Protocol::Http, serial })
+            let (peer, protocol, cards) = (self.peer, Protocol::Http, request.cards.as_slice());
+            desk.library.find(&content::Request { name, peer, protocol, serial, cards })
         };
         let mut others = request.target.others.iter().map(|other| find(other));
         match find(&request.target.name) {

@@ -31,6 +31,9 @@ const QUEUE_WAIT: Duration = Duration::from_millis(5);
 /// A client that has so much, and will get as much again, gets a socket for itself.
 const PROVEN: u64 = 128 << 10;
 
+/// What is told of a client that was given up.
+pub(super) const GONE: &str = "the machine does not answer any more";
+
 /// How a transfer ended, with the reason where there is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
@@ -146,6 +149,11 @@ impl<'a> Flight<'a> {
         self.transfer.is_unanswered()
     }
 
+    /// Whether the client was silent for so long that it may not be there any more.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.transfer.is_doubtful()
+    }
+
     /// Whether only a last word is missing, which many boot programs never say.
     pub(super) fn is_lingering(&self) -> bool {
         self.transfer.is_all_sent()
@@ -248,7 +256,7 @@ impl<'a> Flight<'a> {
                     Ending::Done | Ending::Unconfirmed => Ended::Done,
                     Ending::Probe => Ended::Probe,
                     Ending::Refused(words) => Ended::Aborted(format!("the machine says: {words}")),
-                    Ending::Silent => Ended::Aborted("the machine does not answer any more".to_owned()),
+                    Ending::Silent => Ended::Aborted(GONE.to_owned()),
                 });
             }
         }

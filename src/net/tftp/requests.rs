@@ -5,7 +5,7 @@ use std::net::SocketAddrV4;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use super::flight::Flight;
+use super::flight::{Flight, GONE};
 use super::port::{Inlet, Port};
 use super::{REQUEST_LEN, Server, number_of};
 use crate::content::{Content, Found, Outcome, Protocol, Request, Role, Transfer};
@@ -95,8 +95,12 @@ impl<'a> Server<'a> {
         }
         match self.table.has_room(*peer.ip()) {
             Ok(()) => {}
-            // Whoever sent that request was never heard again: it came to nothing, like a probe.
-            Err(Some(number)) => self.end(number, Outcome::Probe),
+            Err(Some(number)) => {
+                let is_gone = self.table.get_mut(number).is_some_and(|flight| flight.is_doubtful());
+                // Else whoever sent that request was never heard again: it came to nothing, like a probe.
+                let outcome = if is_gone { Outcome::Aborted(GONE.to_owned()) } else { Outcome::Probe };
+                self.end(number, outcome);
+            }
             Err(None) => {
                 let text = "too many transfers at once; try again";
                 let outcome = Outcome::Failed(text.to_owned());
@@ -104,8 +108,8 @@ impl<'a> Server<'a> {
             }
         }
         let find = |name: &Vec<u8>| {
-            let request = Request { name, peer: *peer.ip(), protocol: Protocol::Tftp, serial: None };
-            self.library.find(&request)
+            let (peer, protocol) = (*peer.ip(), Protocol::Tftp);
+            self.library.find(&Request { name, peer, protocol, serial: None, cards: &[] })
         };
         let literal = wish.with_backslashes.as_ref().map(find);
         match literal.filter(|it| matches!(it, Found::Content(_))).unwrap_or_else(|| find(&wish.name)) {

@@ -69,8 +69,8 @@ impl<'a> Table<'a> {
     /// Whether there is room for another transfer to `ip`.
     ///
     /// # Errors
-    /// The number of the transfer that has to give way: the oldest of a client that was never heard, else one that
-    /// only waits for a last word. `None` when nobody gives way.
+    /// The number of the transfer that has to give way: the oldest of a client that may not be there any more, else of one
+    /// that was never heard, else one that only waits for a last word. `None` when nobody gives way.
     pub(super) fn has_room(&self, ip: Ipv4Addr) -> Result<(), Option<usize>> {
         if self.by_ip.get(&ip).is_some_and(|count| *count >= MAX_PER_CLIENT) {
             return Err(self.dispensable(|flight| *flight.peer().ip() == ip));
@@ -84,8 +84,19 @@ impl<'a> Table<'a> {
     fn dispensable(&self, is_asked: impl Fn(&Flight<'_>) -> bool) -> Option<usize> {
         let flights = self.places.iter().enumerate().filter_map(|(at, place)| Some((at, place.as_ref()?)));
         flights
-            .filter(|(_, flight)| is_asked(flight) && (flight.is_unproven() || flight.is_lingering()))
-            .min_by_key(|(_, flight)| (!flight.is_unproven(), flight.begun_at()))
-            .map(|(at, _)| at)
+            .filter(|(_, flight)| is_asked(flight))
+            .filter_map(|(at, flight)| Some((rank(flight)?, flight.begun_at(), at)))
+            .min()
+            .map(|(_, _, at)| at)
+    }
+}
+
+/// How soon a transfer gives way; `None` where the client is known to be there and wants more.
+fn rank(flight: &Flight<'_>) -> Option<u8> {
+    match flight {
+        _ if flight.is_doubtful() => Some(0),
+        _ if flight.is_unproven() => Some(1),
+        _ if flight.is_lingering() => Some(2),
+        _ => None,
     }
 }

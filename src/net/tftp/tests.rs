@@ -3,6 +3,7 @@ use super::*;
 use crate::content::networks::Networks;
 use crate::content::{Body, Content, Found, Request, Role};
 use crate::image::{Extent, FileData, ImageFile};
+use crate::tftp::request::Wish;
 use crate::wire::tftp::{self, ErrorCode, Packet};
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
@@ -10,7 +11,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Where the machine is: not where the server is, which answers nobody in its own name.
 const MACHINE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
@@ -283,6 +284,49 @@ fn s11_who_is_never_heard_gives_way_the_oldest_first() {
     let last = &clients[119];
     last.send_to(&tftp::read_request(b"file", "octet", &[("tsize", "0")]), bench.port).unwrap();
     assert_eq!(ask_from(&machine(Ipv4Addr::new(127, 0, 0, 3)), &bench, true), 6);
+}
+
+/// A transfer of 50,000 bytes that its client has begun to take at the time 0.
+fn begun<'a>(port: &'a UdpSocket, client: &UdpSocket, tools: &mut Tools) -> flight::Flight<'a> {
+    let bytes = tftp::read_request(b"added", "octet", &[]);
+    let Ok(Packet::Read(request)) = Packet::parse(&bytes) else { panic!("no request") };
+    let wish = Wish::from_request(&request, 1500).unwrap();
+    let content = Content::from_bytes(vec![1_u8; 50_000], Role::Kernel, 0);
+    let SocketAddr::V4(peer) = client.local_addr().unwrap() else { panic!("not IPv4") };
+    let asked = (&wish, bytes.len());
+    let (mut flight, first) = flight::Flight::begin(
+        port::Port::Shared(port),
+        peer,
+        asked,
+        content,
+        RollOver::ToZero,
+        Duration::ZERO,
+    );
+    flight.carry_out(first, tools);
+    assert!(flight.on_packet(&tftp::ack(1), Duration::ZERO, tools));
+    flight
+}
+
+#[test]
+fn t46_s11_a_client_that_has_been_silent_for_long_gives_way_first() {
+    let port = machine(Ipv4Addr::LOCALHOST);
+    let clients: Vec<_> = (0..MAX_PER_CLIENT).map(|_| machine(MACHINE)).collect();
+    let (mut table, mut tools) = (Table::default(), Tools::default());
+    let numbers: Vec<_> =
+        clients.iter().map(|client| table.insert(begun(&port, client, &mut tools))).collect();
+    assert_eq!(table.has_room(MACHINE), Err(None), "all of them are there, and want more");
+    let silent = numbers[3];
+    let flight = table.get_mut(silent).unwrap();
+    while flight.deadline() < Duration::from_secs(60) {
+        let now = flight.deadline();
+        flight.on_time(now, &mut tools);
+    }
+    assert!(flight.is_doubtful() && flight.ended().is_none());
+    assert_eq!(table.has_room(MACHINE), Err(Some(silent)));
+    // It is heard again: nobody gives way any more.
+    let flight = table.get_mut(silent).unwrap();
+    assert!(flight.on_packet(&tftp::ack(2), Duration::from_secs(61), &mut tools));
+    assert_eq!(table.has_room(MACHINE), Err(None));
 }
 
 #[test]

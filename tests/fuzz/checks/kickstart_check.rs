@@ -2,7 +2,7 @@
 //! gets the same.
 
 use pxego::answer::Release;
-use pxego::answer::check::{Against, check};
+use pxego::answer::check::{Against, Served, check};
 use pxego::answer::lexer::{lines, words};
 use pxego::answer::repository::Repository;
 
@@ -11,8 +11,14 @@ pub fn kickstart_check(data: &[u8]) {
     let (number, text) = data.split_first().map_or((0, data), |(first, rest)| (usize::from(*first), rest));
     let release = Release::ALL[number % Release::ALL.len()];
     let mut repository = Repository::default();
-    repository.packages.get_or_insert_default().names.extend(["bash", "httpd", "kernel-core"].map(Box::from));
-    let against = Against { release, repository: Some(&repository) };
+    let packages = repository.packages.get_or_insert_default();
+    ["bash", "httpd", "kernel-core"].iter().for_each(|name| packages.add_name(name));
+    let served = Served {
+        root: "http://192.168.100.1/".to_owned(),
+        tree: Some("http://192.168.100.1/t/el9".to_owned()),
+        repositories: vec!["AppStream".to_owned()],
+    };
+    let against = Against { release, repository: Some(&repository), served: Some(&served) };
     let report = check(text, against);
     assert_eq!(report, check(text, against));
     let decoded = String::from_utf8_lossy(text);

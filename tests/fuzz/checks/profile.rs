@@ -17,7 +17,7 @@ pub fn profile(data: &[u8]) {
     settle(&mut profile, |_, _| Ok::<_, String>("$6$salt$hash".to_owned())).expect("hashes are made");
     let release = Release::ALL[data.len() % Release::ALL.len()];
     let Ok(text) = write(&profile, release, &Sources::default()) else { return };
-    let report = check(text.as_bytes(), Against { release, repository: None });
+    let report = check(text.as_bytes(), Against { release, repository: None, served: None });
     assert!(!report.has_errors(), "{release}: {:#?}\n{text}", report.findings);
     if profile.disk.wipe.is_none() {
         assert!(!text.lines().any(|line| line.starts_with("clearpart") || line.starts_with("zerombr")), "{text}");

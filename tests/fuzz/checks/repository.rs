@@ -11,7 +11,7 @@ pub fn repository(data: &[u8]) {
     }
     let mut primary = Primary::default();
     let _ = primary.read(data);
-    let bytes: usize = primary.names.iter().chain(&primary.provides).map(|name| name.len()).sum();
+    let bytes: usize = primary.names().map(str::len).sum();
     // A byte that is no UTF-8 becomes three.
     assert!(bytes <= 4 * data.len(), "{bytes} from {}", data.len());
     let mut comps = Comps::default();
