@@ -88,3 +88,21 @@ fn machines_that_have_to_forgo_secure_boot_are_told_of() {
     let report = report(&signed, &ipxe);
     assert!(!says(&report) && report.boots.iter().any(|boot| boot.secure_boot.is_some()), "{report:#?}");
 }
+
+/// Linux before 3.3, as EL5 and EL6 have it, is no EFI program.
+#[test]
+fn a_kernel_that_uefi_does_not_start_is_told_of() {
+    let ipxe = [Embedded::empty(Role::Bios, "undionly.kpxe"), Embedded::empty(Role::X64, "snponly.efi")];
+    for (start, runs) in [(b"\xea\x05", false), (b"MZ", true)] {
+        let mut kernel = vec![0; 0x206];
+        kernel[..2].copy_from_slice(start);
+        kernel[0x202..].copy_from_slice(b"HdrS");
+        let tree = tree().with("images/pxeboot/vmlinuz", &kernel);
+        let media = recognise(&tree, "Rocky-9-4-x86_64-dvd").unwrap();
+        let report = Report::new(&media, &find_loaders(&tree), &ipxe);
+        let is_told = report.notes.iter().any(|note| note.contains("On UEFI x64 machines it does not start"));
+        let boots: Vec<Firmware> = report.boots.iter().map(|boot| boot.firmware).collect();
+        assert_eq!((is_told, boots.contains(&Firmware::X64)), (!runs, runs), "{report:#?}");
+        assert!(report.missing.is_empty() && boots.contains(&Firmware::Bios), "{report:#?}");
+    }
+}
