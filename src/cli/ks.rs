@@ -119,7 +119,8 @@ pub struct KsOptions {
     #[argh(option, arg_name = "what")]
     pub network: Vec<String>,
 
-    /// root's password: its hash, random (default; shown once), prompt, ask (the installer asks) or locked
+    /// root's password: random (default; shown once), prompt, ask (the installer asks), locked, or a file whose first line is its
+    /// hash
     #[argh(option, arg_name = "how")]
     pub root_password: Option<String>,
 

@@ -6,7 +6,8 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use crate::answer::Profile;
-use crate::answer::profile::{Addressing, Body, Name, Network, Port, Repo, Script, SshKey, Text, User, When};
+use crate::answer::profile::{Addressing, Body, Name, Network, Password, Port, Repo, Script, SshKey};
+use crate::answer::profile::{Text, User, When};
 use crate::cli::KsOptions;
 
 /// Most bytes of a file that goes into a profile. One more tells that there are too many.
@@ -108,9 +109,38 @@ fn network(text: &str) -> Result<Network, String> {
     Ok(network)
 }
 
+/// A hash comes from a file: what stands on a command line, everybody on this computer can read (`ps`).
+fn root_password(text: &str) -> Result<Password, String> {
+    const OPTION: &str = "--root-password";
+    if text.starts_with('$') {
+        return Err(format!(
+            "{OPTION}: everybody on this computer can read a command line. Put the hash into a file (mkpasswd -m \
+             sha512crypt >root.hash), and give that: {OPTION} root.hash"
+        ));
+    }
+    if ["random", "prompt", "ask", "locked"].contains(&text) {
+        return value(OPTION, text);
+    }
+    let bytes = read(OPTION, Path::new(text)).map_err(|error| {
+        format!("{error}. It is random, prompt, ask, locked, or a file whose first line is a hash")
+    })?;
+    value(OPTION, first_line(OPTION, Path::new(text), &bytes)?)
+}
+
+/// The first line of a file that has a secret in it.
+fn first_line<'b>(option: &str, path: &Path, bytes: &'b [u8]) -> Result<&'b str, String> {
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
+    let line =
+        std::str::from_utf8(line).map_err(|_| format!("{option} {}: it is not UTF-8", path.display()))?;
+    if line.is_empty() {
+        return Err(format!("{option} {}: the first line is empty", path.display()));
+    }
+    Ok(line)
+}
+
 fn accounts(profile: &mut Profile, options: &KsOptions) -> Result<(), String> {
     if let Some(text) = &options.root_password {
-        profile.root = value("--root-password", text)?;
+        profile.root = root_password(text)?;
     }
     for text in &options.user {
         let (name, admin) = match text.split_once(':') {
@@ -122,7 +152,7 @@ fn accounts(profile: &mut Profile, options: &KsOptions) -> Result<(), String> {
         };
         profile.users.push(User {
             name: value("--user", name)?,
-            password: crate::answer::profile::Password::Random,
+            password: Password::Random,
             admin,
             groups: Vec::new(),
             comment: None,
@@ -218,12 +248,7 @@ fn disk(profile: &mut Profile, options: &KsOptions) -> Result<(), String> {
         }
         Some(path) => {
             let text = read("--encrypt", path)?;
-            let text = String::from_utf8_lossy(&text);
-            let line = text.lines().next().unwrap_or_default();
-            if line.is_empty() {
-                return Err(format!("--encrypt {}: the first line is empty", path.display()));
-            }
-            profile.disk.encrypt = Some(value::<Text>("--encrypt", line)?);
+            profile.disk.encrypt = Some(value::<Text>("--encrypt", first_line("--encrypt", path, &text)?)?);
         }
     }
     Ok(())
@@ -263,7 +288,9 @@ mod tests {
             ((|options| options.lang = Some("-x".into())) as fn(&mut KsOptions), "--lang"),
             (|options| options.network = vec!["colour=blue".into()], "--network"),
             (|options| options.network = vec!["10.0.0.5".into()], "--network"),
-            (|options| options.root_password = Some("secret".into()), "in the open"),
+            (|options| options.root_password = Some("/nonexistent/secret".into()), "first line is a hash"),
+            (|options| options.root_password = Some("$6$salt$hash".into()), "everybody"),
+            (|options| options.root_password = Some("/etc/hostname".into()), "in the open"),
             (|options| options.user = vec!["ann:queen".into()], "--user"),
             (|options| options.mode = Some("big".into()), "write one of"),
             (|options| options.wipe = Some("sda;reboot".into()), "--wipe"),
