@@ -15,6 +15,11 @@ pub(super) struct Written {
 }
 
 impl Written {
+    /// Whether the installer asks all the same.
+    pub(super) fn asks(&self) -> bool {
+        self.profile.is_none()
+    }
+
     /// The kickstart for an image whose tree is at `tree`. The line that says where packages come from is put in as into
     /// any other.
     pub(super) fn kickstart(&self, image: &Image, tree: &str) -> Option<Kickstart> {

@@ -392,7 +392,7 @@ impl Prepare {
             uefi_programs: uefi.map(|loader| loader.first().to_owned()).collect(),
             runs_on: self.image.runs_on(),
             packages: packages.clone(),
-            has_kickstart: self.has_kickstart,
+            has_kickstart: self.has_kickstart && !self.written.as_ref().is_some_and(Written::asks),
         }
     }
 

@@ -304,8 +304,16 @@ impl Site {
             let kickstart = machine
                 .filter(|_| at == 0 && entry.takes_answer())
                 .and_then(|asker| Some((asker.kickstart(&image.id)?, asker)));
-            if let Some((facts, asker)) = kickstart {
-                let url = self.kickstart_url(&image.id, asker.token);
+            let kickstart =
+                kickstart.map(|(facts, asker)| (facts, self.kickstart_url(&image.id, asker.token)));
+            let (label, note) = (self.label(image, &entry.id), entry.note.clone());
+            if !image.has_kickstart {
+                // The installer asks all the same; what it is told, if anything, is whom to report to.
+                entries.push(Entry { label, title, note, action: linux(kickstart) });
+                continue;
+            }
+            let is_unattended = kickstart.is_some();
+            if is_unattended {
                 let disk = self.disk.as_ref().filter(|_| entry.takes_disk());
                 entries.push(Entry {
                     label: self.install_label(image),
@@ -313,13 +321,12 @@ impl Site {
                         || title.clone(),
                         |disk| format!("Install {} on {disk}, which erases it", image.title),
                     ),
-                    note: entry.note.clone(),
-                    action: linux(Some((facts, url))),
+                    note: note.clone(),
+                    action: linux(kickstart),
                 });
             }
-            let title = if kickstart.is_some() { format!("{title}, by hand") } else { title };
-            let label = self.label(image, &entry.id);
-            entries.push(Entry { label, title, note: entry.note.clone(), action: linux(None) });
+            let title = if is_unattended { format!("{title}, by hand") } else { title };
+            entries.push(Entry { label, title, note, action: linux(None) });
         }
         entries
     }

@@ -62,6 +62,17 @@ fn a_machine_gets_its_own_kickstart() {
     assert!(!linux(&plan, "linux").arguments.join(" ").contains("ks"), "{plan:#?}");
 }
 
+/// A kickstart that leaves all questions to the installer is no second way to install.
+#[test]
+fn an_installer_that_asks_reports_all_the_same() {
+    let mut site = site(80);
+    site.images[0].has_kickstart = false;
+    let plan = plan_for(&site, &Assignment::default());
+    assert_eq!(labels(&plan), "linux text local");
+    assert_eq!(linux(&plan, "linux").arguments[0], "inst.ks=http://192.168.100.1/ks/abc/ks.cfg");
+    assert!(!linux(&plan, "text").arguments.join(" ").contains("inst.ks="));
+}
+
 #[test]
 fn a_stranger_gets_none() {
     let plan = site(8080).plan(None);

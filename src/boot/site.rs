@@ -45,7 +45,7 @@ pub struct Image {
     pub runs_on: Vec<(String, RunsOn)>,
     /// Where packages come from.
     pub packages: Packages,
-    /// Whether machines are installed with it by a kickstart.
+    /// Whether machines are installed with it by a kickstart that answers the installer's questions.
     pub has_kickstart: bool,
 }
 
