@@ -204,7 +204,11 @@ fn compare(left: &[u8], right: &[u8]) -> Ordering {
 
 /// The order without regard to case (ASCII).
 fn compare_any_case(left: &[u8], right: &[u8]) -> Ordering {
-    left.iter().map(u8::to_ascii_lowercase).cmp(right.iter().map(u8::to_ascii_lowercase))
+    // Neighbours begin alike, most of them in the same case.
+    match left.iter().zip(right).find(|(left, right)| left != right && !left.eq_ignore_ascii_case(right)) {
+        Some((left, right)) => left.to_ascii_lowercase().cmp(&right.to_ascii_lowercase()),
+        None => left.len().cmp(&right.len()),
+    }
 }
 
 #[cfg(test)]

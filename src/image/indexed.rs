@@ -119,8 +119,14 @@ impl FileTree for Indexed {
         let directory = self.resolve(path)?;
         let Kind::Directory { .. } = self.index.node(directory)?.kind else { return None };
         let mut entries: Vec<Entry> = self.entries(directory).map(|(_, entry)| entry).collect();
-        crate::order::by(&mut entries, |left, right| left.name.cmp(&right.name));
+        entries.sort_unstable_by(|left, right| left.name.cmp(&right.name));
         Some(entries)
+    }
+
+    fn names(&self, path: &[u8], see: &mut dyn FnMut(&[u8])) {
+        let Some(directory) = self.resolve(path) else { return };
+        let (_, children) = self.index.children(directory);
+        children.iter().for_each(|child| see(self.index.name(child)));
     }
 }
 

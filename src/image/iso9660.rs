@@ -115,12 +115,13 @@ pub(super) fn long_date(date: &[u8]) -> u32 {
 
 /// Seconds since 1970 of a date; `None` before that, after 2106, and when there is no such date.
 pub(super) fn seconds(year: u32, clock: [u8; 5], zone: u8) -> Option<u32> {
-    let [month, day, hour, minute, second] = clock.map(i64::from);
+    // In 32 bits: an image has a date for each of its files, and a division of 64 takes its time.
+    let [month, day, hour, minute, second] = clock.map(i32::from);
     if !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
     // Days since 1 March of year 0, as the year then ends with its leap day.
-    let year = i64::from(year).checked_sub(i64::from(month < 3))?;
+    let year = i32::try_from(year).ok()?.checked_sub(i32::from(month < 3))?;
     let leap_days = (year / 4).checked_sub(year / 100)?.checked_add(year / 400)?;
     let month = month.checked_add(9)? % 12;
     let days = year
@@ -129,10 +130,11 @@ pub(super) fn seconds(year: u32, clock: [u8; 5], zone: u8) -> Option<u32> {
         .checked_add(month.checked_mul(153)?.checked_add(2)? / 5)?
         .checked_add(day)?
         .checked_sub(719_469)?;
-    let zone = i64::from(zone.cast_signed());
+    let zone = i32::from(zone.cast_signed());
     let zone = if zone.abs() <= 56 { zone } else { 0 };
     let minutes = days.checked_mul(1440)?.checked_add(hour.checked_mul(60)?)?.checked_add(minute)?;
-    let seconds = minutes.checked_sub(zone.checked_mul(15)?)?.checked_mul(60)?.checked_add(second)?;
+    let minutes = i64::from(minutes.checked_sub(zone.checked_mul(15)?)?);
+    let seconds = minutes.checked_mul(60)?.checked_add(i64::from(second))?;
     u32::try_from(seconds).ok()
 }
 

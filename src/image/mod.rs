@@ -90,6 +90,11 @@ pub trait FileTree: Send + Sync {
     /// The entries of the directory at `path`, sorted by name.
     fn list(&self, path: &[u8]) -> Option<Vec<Entry>>;
 
+    /// Shows `see` the name of each entry of the directory at `path`, in any order: of tens of thousands no list is made.
+    fn names(&self, path: &[u8], see: &mut dyn FnMut(&[u8])) {
+        self.list(path).unwrap_or_default().iter().for_each(|entry| see(&entry.name));
+    }
+
     /// What UEFI firmware would boot from the medium, in its order; none for a tree that is not a medium.
     fn boot_images(&self) -> Vec<BootImage> {
         Vec::new()

@@ -172,6 +172,10 @@ impl FileTree for IsoImage {
         self.files.list(path)
     }
 
+    fn names(&self, path: &[u8], see: &mut dyn FnMut(&[u8])) {
+        self.files.names(path, see);
+    }
+
     /// The entries for UEFI of the El Torito catalogue, then the EFI system partitions.
     fn boot_images(&self) -> Vec<BootImage> {
         let source = &self.files.source;

@@ -2,6 +2,7 @@
 
 use super::treeinfo::Treeinfo;
 use crate::image::{FileTree, Node};
+use crate::order;
 use crate::package::FileName;
 
 /// Most directories that are searched for packages: three variants with a directory for each letter are 81.
@@ -66,9 +67,15 @@ pub(super) fn packages(
     directory: &str,
     is_wanted: impl Fn(&FileName<'_>) -> bool,
 ) -> Vec<String> {
-    let entries = tree.list(directory.as_bytes()).unwrap_or_default();
-    let names = entries.iter().filter_map(|entry| std::str::from_utf8(&entry.name).ok());
-    names.filter(|name| FileName::parse(name).is_some_and(|it| is_wanted(&it))).map(str::to_owned).collect()
+    let mut wanted = Vec::new();
+    tree.names(directory.as_bytes(), &mut |name| {
+        let Ok(name) = std::str::from_utf8(name) else { return };
+        if FileName::parse(name).is_some_and(|it| is_wanted(&it)) {
+            wanted.push(name.to_owned());
+        }
+    });
+    order::by(&mut wanted, Ord::cmp);
+    wanted
 }
 
 /// The bytes of a text file; `None` when there is none, when it is too long for one or cannot be read.
