@@ -82,6 +82,9 @@ mkdir -p "$tree/images/pxeboot"
 # Kernel, ramdisk, stage 2: the last is only fetched and checked, so it need not be a file system.
 if [[ $arch == x86_64 ]]; then
     "$here/guest.sh" "${layout%%-*}" "$tree/images/pxeboot"
+    # Before Linux 3.3 a kernel was no EFI program: it began with a jump, of which a boot loader takes no notice.
+    [[ $layout != el[56] ]] ||
+        printf '\xea\x05\x00\xc0\x07' | dd of="$tree/images/pxeboot/vmlinuz" conv=notrunc status=none
 else
     # The kernel boots, and has nothing to run.
     cp "$kernel" "$tree/images/pxeboot/vmlinuz"

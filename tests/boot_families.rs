@@ -49,9 +49,18 @@ fn c20_el6_bios() {
     boots("el6", Bios, VMLINUZ, TREEINFO, "");
 }
 
+/// Its kernel is no EFI program, and there is no GRUB 2 on it: the machine says what to do, and fetches none.
 #[test]
-fn c20_el6_uefi() {
-    boots("el6", Uefi, VMLINUZ, TREEINFO, "");
+fn el6_on_uefi_says_what_to_do() {
+    let mut trial = Setup::new(Uefi, "el6").start("family_el6_uefi");
+    trial.machine.says("Set it to BIOS (legacy, CSM) in its setup");
+    let events = trial.until("menu");
+    let told = of(&events, "nothing-to-boot");
+    assert_eq!(told.len(), 1, "{events:#?}");
+    let reason = told[0]["reason"].as_str().unwrap();
+    assert!(reason.contains("CentOS Linux 6.10") && reason.contains("Set it to BIOS"), "{reason}");
+    assert!(of(&events, "kernel").is_empty(), "{events:#?}");
+    trial.end();
 }
 
 #[test]

@@ -250,6 +250,7 @@ impl Image {
             match (head.starts_with(b"MZ"), head.ends_with(b"HdrS")) {
                 (true, false) => Some(RunsOn::UefiOnly),
                 (false, _) if entry.kind == EntryKind::Tool => Some(RunsOn::BiosOnly),
+                (false, true) => Some(RunsOn::BiosOrGrub),
                 _ => None,
             }
         };

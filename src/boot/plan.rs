@@ -15,6 +15,14 @@ const DECIDED: Wait = Wait::For(Duration::from_secs(3));
 /// How long it waits when somebody is to choose: what install media do.
 const TO_CHOOSE: Wait = Wait::For(Duration::from_secs(60));
 
+/// What somebody reads in front of a UEFI machine that is to start what it cannot.
+pub const NEEDS_BIOS: [&str; 2] =
+    ["it needs a BIOS, and this machine started by UEFI. ", "Set it to BIOS (legacy, CSM) in its setup."];
+
+/// The same in front of one with a BIOS.
+pub const NEEDS_UEFI: [&str; 2] =
+    ["it needs UEFI, and this machine started by its BIOS. ", "Set it to UEFI in its setup."];
+
 /// The label of what boots the machine's own disk.
 pub const LOCAL: &str = "local";
 
@@ -81,6 +89,16 @@ pub enum Action {
     Linux(Linux),
 }
 
+impl Action {
+    /// The firmware that it needs.
+    pub fn runs_on(&self) -> RunsOn {
+        match self {
+            Self::Local => RunsOn::Any,
+            Self::Linux(linux) => linux.runs_on,
+        }
+    }
+}
+
 /// A kernel to start. Names are those on our server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Linux {
@@ -127,6 +145,23 @@ impl Plan {
     /// Never: a plan has its default entry.
     pub fn default_entry(&self) -> &Entry {
         self.entries.get(self.default).unwrap_or_else(|| &self.entries[0])
+    }
+
+    /// The same for firmware of one kind, whose menu has no entries that run on the `other` only. A loader takes the first
+    /// entry where its default is not in the menu: if it is one of those, the disk takes its place, and somebody reads why.
+    pub fn for_all_but(&self, other: RunsOn) -> Self {
+        let entry = self.default_entry();
+        if entry.action.runs_on() != other {
+            return self.clone();
+        }
+        let needs = if other == RunsOn::UefiOnly { NEEDS_UEFI } else { NEEDS_BIOS };
+        Self {
+            message: Some(format!("{}: {}", entry.title, needs.concat())),
+            default: self.entries.len().saturating_sub(1),
+            wait: TO_CHOOSE,
+            is_choice: true,
+            ..self.clone()
+        }
     }
 
     /// The key that starts the entry at `index` from a menu, where somebody is to choose: 0 is the disk.
