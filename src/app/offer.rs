@@ -20,7 +20,7 @@ use crate::content::{Found, Library, Protocol, Request};
 use crate::event::What;
 use crate::machine::ImageId;
 use crate::media::embedded::{self, Role};
-use crate::media::{Loaders, UefiArch, UefiKind, UefiLoader};
+use crate::media::{Loaders, NotUnpacked, UefiArch, UefiKind, UefiLoader};
 use crate::order;
 use crate::wire::MacAddr;
 
@@ -41,7 +41,7 @@ pub(super) struct Programs {
 }
 
 /// Unpacks an image's loader for one kind of UEFI machine, or says why that cannot be.
-type Prepare = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
+type Prepare = Box<dyn Fn() -> Result<(), NotUnpacked> + Send + Sync>;
 
 impl Programs {
     /// Those that the user gave, those of `images`, and those built in.
@@ -271,7 +271,7 @@ impl Offer {
         client: &Client,
         programs: &FirstPrograms,
         name: &str,
-    ) -> Option<(Arch, Result<(), String>)> {
+    ) -> Option<(Arch, Result<(), NotUnpacked>)> {
         let arch = client.arch?;
         let program = programs.image.get(&arch).filter(|program| name.ends_with(*program))?;
         let prepare = self.programs.preparers.get(program)?;
@@ -279,8 +279,14 @@ impl Offer {
     }
 
     /// The built-in loader takes the place of shim and GRUB, if there is one.
-    fn without_uefi(&self, client: &Client, programs: &FirstPrograms, arch: Arch, error: &str) -> BootFile {
-        if !self.uefi_is_broken.swap(true, Ordering::Relaxed) {
+    fn without_uefi(
+        &self,
+        client: &Client,
+        programs: &FirstPrograms,
+        arch: Arch,
+        error: &NotUnpacked,
+    ) -> BootFile {
+        if !error.may_pass && !self.uefi_is_broken.swap(true, Ordering::Relaxed) {
             self.chronicle.tell(What::Warning {
                 text: format!(
                     "shim and GRUB cannot be taken from the image: {error}. {arch} machines get what is built in; those \
@@ -349,8 +355,8 @@ impl Offer {
     }
 
     /// The built-in loader takes the place of PXELINUX, if there is one.
-    fn without_pxelinux(&self, client: &Client, programs: &FirstPrograms, error: &str) -> BootFile {
-        if !self.pxelinux_is_broken.swap(true, Ordering::Relaxed) {
+    fn without_pxelinux(&self, client: &Client, programs: &FirstPrograms, error: &NotUnpacked) -> BootFile {
+        if !error.may_pass && !self.pxelinux_is_broken.swap(true, Ordering::Relaxed) {
             self.chronicle.tell(What::Warning {
                 text: format!(
                     "pxelinux.0 cannot be taken from the image: {error}. The image may be damaged: compare its \

@@ -27,7 +27,7 @@ use crate::event::human_bytes;
 use crate::image::FileTree;
 use crate::machine::{ImageId, Machine, Policy, Registry};
 use crate::media::embedded::{self, Embedded};
-use crate::media::{AnswerKind, BiosLoader, Entry, Loaders, UefiKind};
+use crate::media::{AnswerKind, BiosLoader, Entry, Loaders, NotUnpacked, UefiKind};
 use crate::net::clock;
 use crate::order;
 use crate::wire::MacAddr;
@@ -484,10 +484,10 @@ fn unpack_bios(loaders: Vec<BiosLoader>) -> Unpack {
     let failure = OnceLock::new();
     Box::new(move || {
         if let Some(failure) = failure.get() {
-            return Err(String::clone(failure));
+            return Err(NotUnpacked::clone(failure));
         }
-        let may_pass = || loaders.iter().any(BiosLoader::is_suspect);
-        let may_have_passed = may_pass();
+        let is_suspect = || loaders.iter().any(BiosLoader::is_suspect);
+        let was_suspect = is_suspect();
         let mut result = Err("there is none".to_owned());
         for loader in &loaders {
             result = loader.extract().map_err(|error| error.to_string());
@@ -495,10 +495,11 @@ fn unpack_bios(loaders: Vec<BiosLoader>) -> Unpack {
                 break;
             }
         }
-        if let Err(error) = &result
-            && !(may_have_passed || may_pass())
+        let result = result.map_err(|why| NotUnpacked { why, may_pass: was_suspect || is_suspect() });
+        if let Err(error) = result.as_ref().map_err(Clone::clone)
+            && !error.may_pass
         {
-            let _ = failure.set(error.clone());
+            let _ = failure.set(error);
         }
         result
     })
@@ -506,7 +507,8 @@ fn unpack_bios(loaders: Vec<BiosLoader>) -> Unpack {
 
 fn unpack_embedded(loader: &'static Embedded) -> Unpack {
     Box::new(move || {
-        let bytes = loader.unpack().map_err(|error| format!("{}: {error}", loader.name))?;
+        let failure = |error| NotUnpacked { why: format!("{}: {error}", loader.name), may_pass: false };
+        let bytes = loader.unpack().map_err(failure)?;
         Ok(order::map([(loader.name.to_owned(), bytes.into())].into_iter()))
     })
 }
