@@ -16,11 +16,12 @@ mod wire;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use lab::{Extras, Firmware, Machine, Pxego, image, power, scratch};
-use netns::{Bench, run};
+use netns::{Bench, run, wait_until};
 use serde_json::Value;
-use wire::{TAP, Wire, bridge, bridge_that_hides_ipxe};
+use wire::{Capture, TAP, Wire, bridge, bridge_that_hides_ipxe};
 
 /// The machine's card.
 const MAC: &str = "52:54:00:12:34:56";
@@ -165,13 +166,33 @@ fn pxelinux_starts_what_the_user_wants() {
     assert!(loaders.contains(&"pxelinux.0") && loaders.contains(&"menu.c32"), "{loaders:?}");
 }
 
-/// `LOCALBOOT 0` gives control back to the BIOS, which goes on to the disk.
+/// The image's own screen behind F2; then Enter: `LOCALBOOT 0` gives control back to the BIOS, which goes on to the disk.
 #[test]
-fn pxelinux_boots_the_disk() {
-    let image = image("el8");
-    let options = "--default local";
-    let desk = Desk::new("menus_pxelinux_local", Firmware::Bios, &[&image], options, disk::bios);
-    desk.until_its_disk();
+fn pxelinux_shows_a_screen_and_boots_the_disk() {
+    let image = image("el5");
+    let options = "--default local --timeout 600";
+    let mut desk = Desk::new("menus_pxelinux_local", Firmware::Bios, &[&image], options, disk::bios);
+    let capture = Capture::start(&desk.bench, &desk.scratch.join("cable.pcap"));
+    let monitor = desk.scratch.join(MONITOR);
+    desk.pxego.wait_for_step("menu");
+    let mut pressed: Option<Instant> = None;
+    wait_until("the screen is fetched", || {
+        // A key that comes before the menu is lost.
+        if pressed.is_none_or(|at| at.elapsed() > Duration::from_secs(1)) {
+            keyboard::press(&monitor, "f2");
+            pressed = Some(Instant::now());
+        }
+        capture.has("To pass options to the installer")
+    });
+    // One leads back from the screen.
+    let machine = desk.machine.as_ref().unwrap();
+    wait_until("the disk boots", || {
+        if pressed.is_none_or(|at| at.elapsed() > Duration::from_secs(1)) {
+            keyboard::press(&monitor, "ret");
+            pressed = Some(Instant::now());
+        }
+        machine.console().iter().any(|line| line.contains(disk::BOOTED))
+    });
     let events = desk.end();
     assert_eq!(fetched(&events, "loader")[0], "pxelinux.0");
     assert!(fetched(&events, "kernel").is_empty());
