@@ -108,6 +108,30 @@ fn c23_arch_uefi() {
     boots("arch", Uefi, ARCH, ("stage2", "arch/x86_64/airootfs.sfs"), "");
 }
 
+#[test]
+fn debian_live_bios() {
+    boots("debian-live", Bios, "live/vmlinuz-6.1.0-18-amd64", ("stage2", "live/filesystem.squashfs"), "");
+}
+
+/// It is told the disk that was named, fetches its system, and then what that is to become.
+#[test]
+fn coreos_bios_installs_itself_to_the_disk_that_was_named() {
+    let setup = Setup {
+        answer: "{\"ignition\": {\"version\": \"3.4.0\"}}\n",
+        arguments: &["--wipe", "vda"],
+        ..Setup::new(Bios, "coreos")
+    };
+    let mut trial = setup.start("family_coreos_bios");
+    let arguments = trial.machine.says("pxego-lab: arguments: ");
+    assert!(arguments.contains(" coreos.inst.install_dev=/dev/vda "), "{arguments}");
+    let ignition = trial.machine.says("pxego-lab: ignition: ");
+    assert!(ignition.ends_with("{\"ignition\": {\"version\": \"3.4.0\"}}"), "{ignition}");
+    let events = trial.until("kickstart");
+    let system = fetched(&events, "stage2");
+    assert!(system.last().is_some_and(|name| name.ends_with("images/pxeboot/rootfs.img")), "{system:?}");
+    trial.end();
+}
+
 /// Its ramdisk takes packages from the image, and then loads drivers and firmware.
 #[test]
 fn c25_alpine_bios() {
