@@ -1,5 +1,6 @@
 //! The images of a run: found, opened, joined where they belong together, and given names.
 
+mod mounted;
 mod names;
 mod sets;
 
@@ -120,7 +121,8 @@ fn paths(named: &[PathBuf]) -> Result<Vec<PathBuf>, Refusal> {
         if found.is_empty() {
             let shown = path.display();
             return Err(Refusal::new(format!(
-                "--iso {shown}: no file in this folder ends in .iso or .img. See what is there with \"ls -l {shown}\""
+                "--iso {shown}: no file in this folder ends in .iso or .img, and no disc is mounted there. See what is \
+                 there with \"ls -l {shown}\""
             )));
         }
         paths.extend(found);
@@ -131,11 +133,14 @@ fn paths(named: &[PathBuf]) -> Result<Vec<PathBuf>, Refusal> {
     Ok(paths)
 }
 
-/// The images in a folder, by their names.
+/// The images in a folder, by their names; where a disc is mounted, that.
 ///
 /// # Errors
 /// When it cannot be listed.
 pub(super) fn in_folder(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    if let Some(drive) = mounted::drive(folder) {
+        return Ok(vec![drive]);
+    }
     let is_image = |path: &PathBuf| {
         let ending = path.extension().map(|it| it.to_ascii_lowercase());
         let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));

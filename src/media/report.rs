@@ -191,6 +191,10 @@ impl Report {
                 unsigned.join(" or ")
             ));
         }
+        // Nobody looks for one on an image for Arm.
+        let is_wanted = |text: &&String| {
+            !text.starts_with("BIOS: ") || Firmware::expected(&media.arch) != [Firmware::Arm64]
+        };
         let offers = media.entries.iter().map(|entry| Offer {
             id: entry.id.clone(),
             title: entry.title.clone(),
@@ -211,7 +215,7 @@ impl Report {
             medium: media.medium,
             evidence: media.evidence.clone(),
             boots,
-            no_loaders: loaders.missing.clone(),
+            no_loaders: loaders.missing.iter().filter(|text| is_wanted(text)).cloned().collect(),
             offers: offers.collect(),
             answer: media.answer,
             memory_mib: media.memory_mib(),

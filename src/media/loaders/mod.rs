@@ -84,11 +84,14 @@ pub fn find_loaders(tree: &dyn FileTree) -> Loaders {
     let mut missing = Vec::new();
     let bios = bios::find(tree, &packages, &fats);
     if bios.is_none() {
-        let place = match directories.as_slice() {
-            [] => "there are no packages on the image".to_owned(),
-            directories => format!("no syslinux package in {}", directories.join(", ")),
+        // Those below another are for its first letters.
+        let is_below = |path: &str| {
+            path.rsplit_once('/').is_some_and(|(above, _)| directories.iter().any(|it| it == above))
         };
-        missing.push(format!("BIOS: no pxelinux.0 on the image, and {place}"));
+        let places: Vec<&str> =
+            directories.iter().map(String::as_str).filter(|path| !is_below(path)).collect();
+        let place = if places.is_empty() { String::new() } else { format!(" in {}", places.join(", ")) };
+        missing.push(format!("BIOS: no pxelinux.0 on the image, and no syslinux package{place}"));
     }
     let mut loaders = Vec::new();
     let mut sets = Vec::new();
