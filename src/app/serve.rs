@@ -345,7 +345,8 @@ fn oddities(
     let old = prepared.images().filter(|image| image.media.lacks_efi_stub && !has_grub);
     warnings.extend(old.map(|image| {
         format!(
-            "{} does not start on UEFI machines: its kernel is no EFI program. Set them to BIOS (legacy, CSM) in their setup",
+            "{} does not start on UEFI machines: its kernel is no EFI program. Set them to BIOS (legacy, CSM) in their setup, \
+             or give a GRUB 2 as Debian and Ubuntu have it, with --loader x64=grubnetx64.efi.signed",
             image.media.name
         )
     }));

@@ -157,8 +157,10 @@ impl Report {
             if !starts(*firmware) {
                 notes.push(format!(
                     "On {} machines it does not start: its kernel is no EFI program, as iPXE needs, and there is no GRUB 2 \
-                     on it. Set them to BIOS (legacy, CSM) in their setup.",
-                    firmware.name()
+                     on it. Set them to BIOS (legacy, CSM) in their setup, or give a GRUB 2 as Debian and Ubuntu have it, with \
+                     --loader {}=FILE.",
+                    firmware.name(),
+                    firmware.key()
                 ));
             } else {
                 missing.push(format!(

@@ -150,7 +150,12 @@ fn of_report(page: &mut Page, report: &Report) {
             [places.collect::<Vec<_>>().join(", ")].into_iter().filter(|it| !it.is_empty()),
         );
     }
-    page.block("note", report.notes.clone());
+    page.block("note", report.notes.iter().flat_map(|note| sentences(note)));
+}
+
+/// Each sentence for a line of its own: what stands behind the first is what to do.
+fn sentences(note: &str) -> impl Iterator<Item = String> {
+    note.split_inclusive(". ").map(|sentence| sentence.trim_end().to_owned())
 }
 
 /// Width of the column of firmware.
