@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use super::custody::Ward;
 use super::given::Given;
-use super::images::{Image, Images};
+use super::images::{self, Image, Images};
 use super::judge::{self, Advice, Judge, Named};
 use super::kickstarts::{self, Written};
 use super::offer::Programs;
@@ -390,7 +390,7 @@ impl Prepare {
             menu: media.menu.clone(),
             grub_verb: media.grub_verb,
             uefi_programs: uefi.map(|loader| loader.first().to_owned()).collect(),
-            runs_on: self.image.runs_on(),
+            runs_on: images::runs_on(self.image.files.as_ref(), &media.entries),
             packages: packages.clone(),
             has_kickstart: self.has_kickstart && !self.written.as_ref().is_some_and(Written::asks),
         }
