@@ -246,8 +246,8 @@ fn lists_and_templates_that_are_wrong_are_refused() {
             vec!["--ks", &stops, "--machines", &good],
             vec![
                 "stops.j2 (node01):2:1: error: there is no command netwrk; write network",
-                "pxego ks --for 52:54:00:00:00:01 --iso ",
-                "| pxego ks --check /dev/stdin",
+                "pxego ks --check ",
+                &format!("--machines {good}"),
                 "--force",
             ],
         ),

@@ -4,6 +4,8 @@
 //! is put in as it is; for any other the template must say where it stands: `{{ x | ks }}` is one word of a kickstart
 //! command, `{{ x | sh }}` one word of a script, `{{ x | safe }}` the user's own responsibility.
 
+mod lines;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::thread;
@@ -11,6 +13,8 @@ use std::thread;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
+
+pub use lines::Lines;
 
 /// What a template may cost: a loop that goes on and on ends after some 30 ms, or 30 MB.
 const FUEL: u64 = 500_000;

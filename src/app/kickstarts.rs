@@ -2,10 +2,14 @@
 
 use super::images::Image;
 use super::{Refusal, ks};
+use crate::answer::hooks::Dialect;
 use crate::answer::write::{Sources, write, write_asking};
-use crate::answer::{Kickstart, Profile, Release};
+use crate::answer::{Circumstances, Kickstart, Profile, Release};
+use crate::boot::Site;
 use crate::boot::site::Packages;
 use crate::config::Config;
+use crate::content::Protocol;
+use crate::media::AnswerKind;
 
 /// What a kickstart is written from: the address in it is known later.
 pub(super) struct Written {
@@ -20,17 +24,33 @@ impl Written {
         self.profile.is_none()
     }
 
-    /// The kickstart for an image whose tree is at `tree`. The line that says where packages come from is put in as into
-    /// any other.
+    /// The kickstart for an image whose tree is at `tree`; nothing where it cannot be written. Where one asks, its line `url`
+    /// is written here; into one of a profile it is put when a machine fetches it, as into the user's own.
     pub(super) fn kickstart(&self, image: &Image, tree: &str) -> Option<Kickstart> {
         let own = if image.packages == Packages::Own { &image.media.repositories[..] } else { &[] };
         let sources = Sources::of_tree(tree, own);
         let text = match &self.profile {
             None => write_asking(self.release, &sources),
-            // It was written once before, to see that it can be. Its source is put in as into any other.
+            // It was written once before, to see that it can be.
             Some(profile) => write(profile, self.release, &Sources { tree: None, ..sources }).ok()?,
         };
         Kickstart::parse(text.into_bytes()).ok()
+    }
+}
+
+/// What kickstarts for an image must know, whose packages are at `tree`.
+pub(super) fn circumstances(image: &Image, site: &Site, tree: String) -> Circumstances {
+    let Image { id, media, .. } = image;
+    Circumstances {
+        server: site.server,
+        http_port: site.http_port,
+        root: site.url(Protocol::Http, ""),
+        tree,
+        image: id.to_string(),
+        title: media.name.clone(),
+        version: media.version.clone(),
+        dialect: (media.answer == AnswerKind::Kickstart)
+            .then(|| Dialect::of(media.family.id, &media.product, media.version.as_deref())),
     }
 }
 

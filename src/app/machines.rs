@@ -46,7 +46,11 @@ fn only(text: &str) -> Result<Only, Refusal> {
     Ok(Only::List(list))
 }
 
-fn read_list(option: &str, path: &Path) -> Result<MachineList, Refusal> {
+/// Reads a list of machines.
+///
+/// # Errors
+/// When it cannot be used: every line that is wrong.
+pub(super) fn read_list(option: &str, path: &Path) -> Result<MachineList, Refusal> {
     let bytes = read(path, table::MAX_LEN).map_err(|error| cannot_open(option, path, &error))?;
     MachineList::parse(&bytes).map_err(|errors| {
         let one = |error: &ListError| match error.line {

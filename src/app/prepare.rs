@@ -10,18 +10,16 @@ use std::sync::{Arc, Mutex, OnceLock};
 use super::custody::Ward;
 use super::given::Given;
 use super::images::{Image, Images};
-use super::judge::{self, Advice, Judge, Named};
+use super::judge::{Advice, Judge, Named};
 use super::kickstarts::{self, Written};
 use super::offer::Programs;
 use super::verify::{Opened, Report, Task};
 use super::{Refusal, complain, machines, templates};
 use crate::answer::answers::Answer;
-use crate::answer::hooks::Dialect;
 use crate::answer::{Answers, Circumstances, Kickstart, foreign};
 use crate::boot::Site;
 use crate::boot::site::{self, MenuWish};
 use crate::config::{Cidr, Config};
-use crate::content::Protocol;
 use crate::content::catalog::{Catalog, Parts, Tree, Unpack};
 use crate::event::human_bytes;
 use crate::image::FileTree;
@@ -91,13 +89,13 @@ impl Prepared {
         for image in images {
             let takes_answer = takes_kickstart(&image) || is_foreign(&image);
             let mut has_kickstart = takes_answer && !kickstarts.is_empty();
-            let judge = Judge::new(&image, server, config.http_port);
+            let judge = Judge::new(Some(&image), server, config.http_port);
             for (name, answer) in kickstarts.iter().filter(|_| takes_answer) {
                 let Answer::Plain(kickstart) = answer else { continue };
                 let judged = if is_foreign(&image) {
                     judge_kind(kickstart, name, &image).map(|()| None)
                 } else {
-                    let more = judge::check_command(name, &image, server);
+                    let more = judge.command(name, &image);
                     judge.judge(kickstart, &Named { shown: name, more: &more }, &image, config, &mut advice)
                 };
                 match judged {
@@ -398,19 +396,10 @@ impl Prepare {
 
     /// What kickstarts for it must know; nothing where it is not installed by one.
     fn circumstances(&self, site: &Site) -> Option<Circumstances> {
-        let Image { id, media, .. } = &self.image;
+        let id = &self.image.id;
         let image = site.image(id).filter(|_| self.has_kickstart)?;
-        Some(Circumstances {
-            server: site.server,
-            http_port: site.http_port,
-            root: site.url(Protocol::Http, ""),
-            tree: site.packages_url(image).unwrap_or_else(|| site.tree_url(id)),
-            image: id.to_string(),
-            title: media.name.clone(),
-            version: media.version.clone(),
-            dialect: takes_kickstart(&self.image)
-                .then(|| Dialect::of(media.family.id, &media.product, media.version.as_deref())),
-        })
+        let tree = site.packages_url(image).unwrap_or_else(|| site.tree_url(id));
+        Some(kickstarts::circumstances(&self.image, site, tree))
     }
 }
 
