@@ -22,6 +22,12 @@ unpacked_arm64=$cache_dir/packages-arm64
 # shellcheck disable=SC2034 # for setup.sh and image.sh
 unpacked_signed=$cache_dir/packages-signed
 
+# Python 2, which the installers of EL5 and EL6 report with.
+# shellcheck disable=SC2034 # for setup.sh
+unpacked_python2=$cache_dir/python2
+# shellcheck disable=SC2034 # for setup.sh
+python2_packages="python2.7-minimal libpython2.7-minimal libpython2.7-stdlib"
+
 say() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; }
 
 die() {
