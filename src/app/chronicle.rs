@@ -115,12 +115,9 @@ impl Chronicle {
         self.loops.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A machine of which we have heard uses an address that another server gave it.
+    /// A card uses an address that another server gave it.
     pub(super) fn lives_at(&self, mac: MacAddr, ip: Ipv4Addr) {
-        let mut machines = self.machines();
-        if machines.by_mac(mac).is_some_and(|machine| machine.ip != Some(ip)) {
-            machines.bind(mac, ip, clock::unix_millis());
-        }
+        self.machines().lives_at(mac, ip, clock::unix_millis());
     }
 
     /// How many answers to machines that were never here before were not told of, as there were too many.
