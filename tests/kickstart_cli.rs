@@ -121,7 +121,8 @@ fn wrong_use_says_what_to_type() {
         (vec!["ks", "--release", "EL9", "--profile", bad.to_str().unwrap()], "bad.toml, line 2: "),
         (vec!["ks", "--release", "EL6", "--ntp", "a"], "EL6 has no command for time servers"),
         (vec!["ks", "--release", "EL9", "--json"], "--check"),
-        (vec!["ks", "--check", "/nonexistent"], "ls -l /nonexistent"),
+        (vec!["ks", "--check", "/nonexistent/ks.cfg"], "with \"ls -l /\""),
+        (vec!["ks", "--check", "/dev"], "--check /dev/FILE"),
         (vec!["ks", "--wipee", "x"], "pxego ks --help"),
         (vec!["--iso", "x", "--ks", "y", "--wipe", "blank"], "leave one of them out"),
     ] {
@@ -372,6 +373,13 @@ fn what_one_machine_would_get_is_shown() {
     let output = shown("52:54:00:00:00:03", &[]);
     assert_eq!((output.status.code(), out(&output)), (Some(3), String::new()));
     assert!(err(&output).contains("52:54:00:00:00:03 gets no kickstart"), "{}", err(&output));
+    // A password is made, and shown, where somebody gets it.
+    for (layout, count) in [("el9", 1), ("coreos", 0)] {
+        let iso = lab::image(layout);
+        let given = ["ks", "--for", "52:54:00:00:00:01", "--wipe", "all", "--iso", iso.to_str().unwrap()];
+        let told = err(&pxego(&given));
+        assert_eq!(told.matches("shown this once").count(), count, "{layout}: {told}");
+    }
     for arguments in [vec!["ks", "--for", "x", "--iso", image], vec!["ks", "--iso", image, "--no-hooks"]] {
         assert_eq!(pxego(&arguments).status.code(), Some(2), "{arguments:?}");
     }

@@ -3,13 +3,16 @@
 use super::images::Image;
 use super::{Refusal, ks};
 use crate::answer::hooks::Dialect;
-use crate::answer::write::{Sources, write, write_asking};
+use crate::answer::write::{Sources, settle, write, write_asking};
 use crate::answer::{Circumstances, Kickstart, Profile, Release};
 use crate::boot::Site;
 use crate::boot::site::Packages;
 use crate::config::Config;
 use crate::content::Protocol;
 use crate::media::AnswerKind;
+
+/// It has the form of a hash, and is none of any password.
+const NO_HASH: &str = "$6$none$none";
 
 /// What a kickstart is written from: the address in it is known later.
 pub(super) struct Written {
@@ -54,18 +57,31 @@ pub(super) fn circumstances(image: &Image, site: &Site, tree: String) -> Circums
     }
 }
 
-/// The profile that kickstarts are written from; its passwords are made here, one for all images.
+/// The profile that kickstarts are written from; its passwords are not made yet.
 pub(super) fn profile(config: &Config) -> Result<Option<Profile>, Refusal> {
     let Some(written) = &config.written else { return Ok(None) };
     let mut profile = ks::of_file(written.profile.as_deref()).map_err(Refusal::wrong_use)?;
     if let Some(wipe) = &written.wipe {
         profile.disk.wipe = Some(wipe.clone());
     }
-    ks::make_passwords(&mut profile)?;
     Ok(Some(profile))
 }
 
-/// What a kickstart for this image is written from. It is written once already, to see that it can be.
+/// Makes the passwords, one for all images; unless no machine will ever get what is written.
+pub(super) fn make_passwords<'a>(
+    mut profile: Profile,
+    written: impl Iterator<Item = &'a mut Written>,
+) -> Result<(), Refusal> {
+    let mut written = written.peekable();
+    if written.peek().is_some() {
+        ks::make_passwords(&mut profile)?;
+        written.for_each(|it| it.profile = Some(profile.clone()));
+    }
+    Ok(())
+}
+
+/// What a kickstart for this image is written from. It is written once already, to see that it can be: with no password that
+/// anybody was shown.
 pub(super) fn write_from(profile: &Profile, image: &Image) -> Result<Written, Refusal> {
     let media = &image.media;
     let release = Release::of(media).ok_or_else(|| {
@@ -82,7 +98,9 @@ pub(super) fn write_from(profile: &Profile, image: &Image) -> Result<Written, Re
             media.name
         )));
     }
-    let text = write(profile, release, &Sources::default()).map_err(Refusal::new)?;
+    let mut example = profile.clone();
+    settle(&mut example, |_, _| Ok::<_, Refusal>(NO_HASH.to_owned()))?;
+    let text = write(&example, release, &Sources::default()).map_err(Refusal::new)?;
     if image.packages == Packages::Own {
         ks::refuse_missing(&text, release, image)?;
     }

@@ -101,7 +101,7 @@ pub(super) fn read_answer(option: &str, path: &Path) -> Result<Answer, Refusal> 
 }
 
 /// The bytes of a file. One more than it may have tells that it is too long, whatever it is (a disk, `/dev/zero`).
-fn read(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+pub(super) fn read(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let limit = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     File::open(path)?.take(limit).read_to_end(&mut bytes)?;

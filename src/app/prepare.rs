@@ -83,6 +83,7 @@ impl Prepared {
             shared_name.zip(shared.as_ref()).into_iter().chain(named).collect();
         let given = config.loaders.iter().map(Given::read).collect::<Result<_, _>>()?;
         let profile = kickstarts::profile(config)?;
+        let is_for_nobody = policy.all_have_kickstarts();
         let is_only = images.len() == 1;
         let mut advice = Advice::default();
         let mut prepared = Vec::new();
@@ -109,7 +110,7 @@ impl Prepared {
                 }
             }
             let mut written = None;
-            if let Some(profile) = profile.as_ref().filter(|_| takes_kickstart(&image)) {
+            if let Some(profile) = profile.as_ref().filter(|_| takes_kickstart(&image) && !is_for_nobody) {
                 match kickstarts::write_from(profile, &image) {
                     Ok(from) => written = Some(from),
                     Err(refusal) if !is_only => {
@@ -129,7 +130,13 @@ impl Prepared {
         {
             warnings.push(format!("{name} is given to nobody: no image takes it"));
         }
-        if profile.is_some() && prepared.iter().all(|it| it.written.is_none()) {
+        if profile.is_some() && is_for_nobody {
+            warnings.push(
+                "nobody gets the kickstart that --wipe or --profile writes: each machine of --only has its own in the list. \
+                 Leave --wipe and --profile out"
+                    .to_owned(),
+            );
+        } else if profile.is_some() && prepared.iter().all(|it| it.written.is_none()) {
             warnings.push(
                 "no image takes the kickstart that --wipe or --profile writes: nothing is installed by itself, and nothing \
                  erased. Give the image's own kind of answer file with --ks"
@@ -148,6 +155,9 @@ impl Prepared {
             true => (unchecked.into_iter().map(verify).collect::<Result<_, _>>()?, Vec::new()),
             false => (Vec::new(), unchecked),
         };
+        if let Some(profile) = profile {
+            kickstarts::make_passwords(profile, prepared.iter_mut().filter_map(|it| it.written.as_mut()))?;
+        }
         let answers = Answers::new(shared, own, config.has_hooks);
         let menu = config.menu.clone();
         Ok(Self {
@@ -438,8 +448,10 @@ pub(super) fn cannot_open(option: &str, path: &Path, error: &io::Error) -> Refus
     let shown = path.display();
     let remedy = match error.kind() {
         io::ErrorKind::NotFound => {
-            let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
-            format!("See what is there with \"ls -l {}\"", directory.unwrap_or(Path::new(".")).display())
+            // The nearest that is there.
+            let above = path.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty());
+            let directory = above.into_iter().find(|above| above.exists()).unwrap_or(Path::new("."));
+            format!("See what is there with \"ls -l {}\"", directory.display())
         }
         io::ErrorKind::PermissionDenied => format!("See who may read it with \"ls -l {shown}\""),
         io::ErrorKind::InvalidInput => format!("See what it is with \"ls -l {shown}\""),
