@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 use super::storage::{Layout, Wipe};
 use text::letters;
-pub use text::{Arguments, Body, Group, HostName, Name, Package, Port, SshKey, Text, Url, Word};
+pub use text::{Arguments, Body, Group, HostName, Login, Name, Package, Port, SshKey, Text, Url, Word};
 
 /// A password: its hash, or where one comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,14 +140,14 @@ pub struct Network {
 /// Somebody who can log in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// The name to log in with.
-    pub name: Name,
+    /// The name to log in with; root has its own place in the profile.
+    pub name: Login,
     /// The hash of the password, `random`, `prompt`, or `locked` (the default): only with a key.
     pub password: Password,
     /// Whether this user may become root (the group `wheel`).
     pub admin: bool,
     /// More groups.
-    pub groups: Vec<Name>,
+    pub groups: Vec<Login>,
     /// The person's name. From EL6 on.
     pub comment: Option<Text>,
     /// Public keys that may log in.

@@ -63,13 +63,29 @@ pub(super) fn letters(text: &str, extra: &str) -> Result<(), String> {
 }
 
 checked_text!(
-    /// A name of a user, a group, a service, an interface or a repository.
+    /// A name of a service, an interface or a repository.
     Name,
     |text| {
         if text.len() > 64 {
             return Err("a name has at most 64 letters".to_owned());
         }
         letters(text, "._-@:")
+    }
+);
+
+checked_text!(
+    /// A name of a user or of a user's group, as useradd(8) of the Red Hat family takes it (its CAVEATS); with another no
+    /// account is made.
+    Login,
+    |text| {
+        letters(text, "._-")?;
+        if text.len() > 32 {
+            return Err(format!("\"{text}\" has more than 32 letters"));
+        }
+        if text.chars().all(|c| c.is_ascii_digit() || c == '.') {
+            return Err(format!("\"{text}\" would be taken for a number; put a letter into it"));
+        }
+        Ok(())
     }
 );
 
