@@ -27,9 +27,10 @@ lint:
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 
+BENCHES := ready many verify package kickstart answers dhcp http tftp
 bench: setup-bench
 	cargo build --release
-	cargo bench --bench ready --bench dhcp --bench http --bench tftp >target/bench.jsonl
+	cargo bench $(BENCHES:%=--bench %) >target/bench.jsonl
 	@echo "each figure above is a line of JSON in target/bench.jsonl"
 
 # Every fuzz target for SECONDS each; needs `cargo install cargo-fuzz`.

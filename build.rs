@@ -1,4 +1,5 @@
-//! Compiles in the families of install images, and embeds the fallback loaders named in `vendor/manifest.toml`.
+//! Compiles in the families of install images, packs the rules of kickstarts, and embeds the fallback loaders named in
+//! `vendor/manifest.toml`.
 //!
 //! The loaders are looked for in `PXEGO_VENDOR_DIR` (relative to this file), then where packages put them. None has to be
 //! there. `PXEGO_NO_VENDOR=1` embeds none.
@@ -19,6 +20,7 @@ mod toml;
 
 use std::env;
 use std::fs;
+use std::io::Error;
 use std::path::{Path, PathBuf};
 
 use collect::Source;
@@ -26,6 +28,7 @@ use manifest::Loader;
 
 const MANIFEST: &str = "vendor/manifest.toml";
 const FAMILIES: &str = "src/media/families.toml";
+const RULES: &str = "src/answer/rules.tsv";
 
 /// What changes whenever a package is installed: dpkg, rpm, pacman.
 const PACKAGE_DATABASES: [&str; 4] = [
@@ -36,13 +39,13 @@ const PACKAGE_DATABASES: [&str; 4] = [
 ];
 
 fn main() {
-    for path in ["build.rs", "build", MANIFEST, FAMILIES] {
+    for path in ["build.rs", "build", MANIFEST, FAMILIES, RULES] {
         println!("cargo::rerun-if-changed={path}");
     }
     for flag in link::flags() {
         println!("cargo::rustc-link-arg-bins={flag}");
     }
-    if let Err(error) = tabulate().and_then(|()| embed()) {
+    if let Err(error) = tabulate().and_then(|()| pack()).and_then(|()| embed()) {
         println!("cargo::error={error}");
     }
 }
@@ -52,6 +55,13 @@ fn tabulate() -> Result<(), String> {
     let source = families::source(&text).map_err(|error| format!("{FAMILIES}: {error}"))?;
     let path = out()?.join("families.rs");
     fs::write(&path, source).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn pack() -> Result<(), String> {
+    let packed = fs::read(RULES).and_then(|table| collect::gzip(&table));
+    let written =
+        packed.and_then(|packed| fs::write(out().map_err(Error::other)?.join("rules.tsv.gz"), packed));
+    written.map_err(|error| format!("{RULES}: {error}"))
 }
 
 fn out() -> Result<PathBuf, String> {

@@ -136,7 +136,7 @@ fn variant(role: &str) -> &'static str {
 }
 
 /// The same bytes give the same file: the header has no time and no name.
-fn gzip(bytes: &[u8]) -> io::Result<Vec<u8>> {
+pub(crate) fn gzip(bytes: &[u8]) -> io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes)?;
     encoder.finish()

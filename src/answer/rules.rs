@@ -3,12 +3,23 @@
 //! The table is asked of pykickstart by `tests/kickstart/table.py`, and compared with it by `tests/kickstart_oracle.rs`.
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::sync::LazyLock;
+
+use flate2::read::GzDecoder;
 
 use super::Release;
 
+/// The table, packed by `build.rs`: a fifth of its length.
+const PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/rules.tsv.gz"));
+
 /// The table: command, option, kind, and a mark for each release.
-const TABLE: &str = include_str!("rules.tsv");
+static TABLE: LazyLock<String> = LazyLock::new(|| {
+    let mut table = String::new();
+    let read = GzDecoder::new(PACKED).read_to_string(&mut table);
+    read.expect("what is built in can be unpacked");
+    table
+});
 
 /// What a release makes of a command or an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,7 +162,7 @@ pub(super) struct Rules {
 }
 
 /// The table, read at first use.
-pub(super) static RULES: LazyLock<Rules> = LazyLock::new(|| Rules::parse(TABLE));
+pub(super) static RULES: LazyLock<Rules> = LazyLock::new(|| Rules::parse(&TABLE));
 
 impl Rules {
     fn parse(table: &'static str) -> Self {

@@ -181,9 +181,13 @@ fn recognise_set(set: Vec<Opened>) -> Result<Image, Refusal> {
         let first: Arc<dyn FileTree> = first.image;
         Arc::new(UnionTree::new(std::iter::once(first).chain(others).collect()))
     };
-    let media = recognise(files.as_ref(), &volume_id)
-        .map_err(|error| Refusal::new(format!("{}: {error}", path.display())))?;
-    let loaders = find_loaders(files.as_ref());
+    // Of two cores the one looks into the loaders, some megabytes, while the other finds out what the image is.
+    let (media, loaders) = thread::scope(|scope| {
+        let loaders = scope.spawn(|| find_loaders(files.as_ref()));
+        let media = recognise(files.as_ref(), &volume_id);
+        (media, loaders.join().unwrap_or_else(|panic| panic::resume_unwind(panic)))
+    });
+    let media = media.map_err(|error| Refusal::new(format!("{}: {error}", path.display())))?;
     let files = loaders.over(files);
     let age = files.file(media.kernel().as_bytes()).map_or(0, |kernel| kernel.modified);
     // Named, and completed, when all are known.

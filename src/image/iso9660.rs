@@ -13,14 +13,13 @@ pub(super) struct Record<'a> {
     pub(super) block: u32,
     /// Length of the data in bytes.
     pub(super) len: u32,
-    /// Change time in seconds since 1970; 0 when it is nonsense.
-    pub(super) modified: u32,
     /// File identifier: a name, or one byte 0 (this directory) or 1 (its parent).
     pub(super) identifier: &'a [u8],
     /// What follows the identifier: SUSP entries.
     pub(super) system_use: &'a [u8],
     /// Whether the data are interleaved with those of other files.
     pub(super) is_interleaved: bool,
+    date: &'a [u8],
     flags: u8,
 }
 
@@ -38,12 +37,17 @@ impl<'a> Record<'a> {
             size,
             block: le32(bytes, 2)?.saturating_add(u32::from(byte(bytes, 1)?)),
             len: le32(bytes, 10)?,
-            modified: short_date(part(bytes, 18, 7)?),
+            date: part(bytes, 18, 7)?,
             identifier,
             system_use: rest(bytes, system_use),
             is_interleaved: byte(bytes, 26)? != 0 || byte(bytes, 27)? != 0,
             flags: byte(bytes, 25)?,
         })
+    }
+
+    /// Change time in seconds since 1970; 0 when it is nonsense.
+    pub(super) fn modified(&self) -> u32 {
+        short_date(self.date)
     }
 
     /// Whether the data are a directory.

@@ -47,6 +47,8 @@ pub(super) struct Attributes {
     /// Whether the last component of the link goes on in the next.
     link_goes_on: bool,
     continuation: Option<Area>,
+    /// The last short date and what it stands for: files that were packed together have the same one.
+    dated: ([u8; 7], u32),
 }
 
 /// A continuation area (SUSP §5.1).
@@ -106,7 +108,7 @@ impl Attributes {
         let (mut name, mut link) = (std::mem::take(&mut self.name), std::mem::take(&mut self.link));
         name.clear();
         link.clear();
-        *self = Self { name, link, ..Self::default() };
+        *self = Self { name, link, dated: self.dated, ..Self::default() };
     }
 
     /// Reads the entries of one area: signature (2 bytes), length, version, data (SUSP §4).
@@ -126,7 +128,7 @@ impl Attributes {
         match signature {
             b"NM" => self.part_of_name(byte(entry, 4)?, rest(entry, 5)),
             b"PX" => self.mode = Some(le32(entry, 4)?),
-            b"TF" => self.modified = dates(byte(entry, 4)?, rest(entry, 5)),
+            b"TF" => self.modified = self.change_time(byte(entry, 4)?, rest(entry, 5)),
             b"SL" => self.part_of_link(rest(entry, 5)),
             b"CL" => self.child = Some(le32(entry, 4)?),
             b"RE" => self.is_relocated = true,
@@ -141,6 +143,21 @@ impl Attributes {
         }
         self.is_rock_ridge |= matches!(signature, b"NM" | b"PX" | b"SL" | b"CL" | b"RE" | b"TF" | b"RR");
         Some(())
+    }
+
+    /// TF (RRIP §4.1.6): dates in a fixed order, those of the flags' bits. The change of content is the second.
+    fn change_time(&mut self, flags: u8, dates: &[u8]) -> Option<u32> {
+        if flags & 0b10 == 0 {
+            return None;
+        }
+        let is_long = flags & 0x80 != 0;
+        let len = if is_long { 17 } else { 7 };
+        let date = part(dates, if flags & 1 == 0 { 0 } else { len }, len)?;
+        let Ok(short) = <[u8; 7]>::try_from(date) else { return Some(long_date(date)) };
+        if self.dated.0 != short {
+            self.dated = (short, short_date(date));
+        }
+        Some(self.dated.1)
     }
 
     /// NM (RRIP §4.1.4): several entries make one name. The flags CURRENT and PARENT stand for `.` and `..`.
@@ -183,17 +200,6 @@ fn area(entry: &[u8]) -> Option<Area> {
     let len = usize::try_from(le32(entry, 20)?).ok()?;
     // An absurd length keeps its place as one that cannot be read: the record is marked as broken.
     Some(Area { offset, len: if len <= limits::CONTINUATION { len } else { usize::MAX } })
-}
-
-/// TF (RRIP §4.1.6): dates in a fixed order, those of the flags' bits. The change of content is the second.
-fn dates(flags: u8, dates: &[u8]) -> Option<u32> {
-    if flags & 0b10 == 0 {
-        return None;
-    }
-    let is_long = flags & 0x80 != 0;
-    let len = if is_long { 17 } else { 7 };
-    let date = part(dates, if flags & 1 == 0 { 0 } else { len }, len)?;
-    Some(if is_long { long_date(date) } else { short_date(date) })
 }
 
 /// How many bytes to skip at the start of every system use field, if there is Rock Ridge on the image: SP (SUSP

@@ -305,7 +305,7 @@ impl Walk<'_> {
             self.warn(Problem::Interleaved, parent);
             return None;
         }
-        Some((kind, self.attributes.modified.filter(|time| *time > 0).unwrap_or(record.modified)))
+        Some((kind, self.attributes.modified.filter(|time| *time > 0).unwrap_or_else(|| record.modified())))
     }
 
     /// Reads the Rock Ridge entries of a record.

@@ -229,8 +229,9 @@ fn release_package(
 ) -> Option<(String, &'static str, String, Option<String>)> {
     let product =
         |name: &str| RELEASE_PACKAGES.iter().find(|(known, _)| *known == name).map(|(_, product)| *product);
+    let names: Vec<&str> = RELEASE_PACKAGES.iter().map(|(known, _)| *known).collect();
     for directory in directories {
-        for file in paths::packages(tree, directory, |it| product(it.name).is_some()) {
+        for file in paths::packages(tree, directory, &names) {
             let Some(parts) = FileName::parse(&file) else { continue };
             let Some(product) = product(parts.name) else { continue };
             let arch = ARCHES.contains(&parts.arch).then(|| parts.arch.to_owned());

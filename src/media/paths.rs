@@ -61,17 +61,18 @@ pub(super) fn names(tree: &dyn FileTree, directory: &str) -> Vec<String> {
     entries.into_iter().map(|entry| name(entry.name)).collect()
 }
 
-/// The file names in a directory of the packages that are wanted. Of tens of thousands of others no copy is made.
-pub(super) fn packages(
-    tree: &dyn FileTree,
-    directory: &str,
-    is_wanted: impl Fn(&FileName<'_>) -> bool,
-) -> Vec<String> {
+/// The file names in a directory of the packages that have one of these names. Of tens of thousands of others no copy is
+/// made, and no more than the first letters looked at.
+pub(super) fn packages(tree: &dyn FileTree, directory: &str, names: &[&str]) -> Vec<String> {
     let mut wanted = Vec::new();
-    tree.names(directory.as_bytes(), &mut |name| {
-        let Ok(name) = std::str::from_utf8(name) else { return };
-        if FileName::parse(name).is_some_and(|it| is_wanted(&it)) {
-            wanted.push(name.to_owned());
+    tree.names(directory.as_bytes(), &mut |file| {
+        let is_first = |name: &&str| name.as_bytes().first() == file.first();
+        if !names.iter().any(|name| is_first(name) && file.starts_with(name.as_bytes())) {
+            return;
+        }
+        let Ok(file) = std::str::from_utf8(file) else { return };
+        if FileName::parse(file).is_some_and(|it| names.contains(&it.name)) {
+            wanted.push(file.to_owned());
         }
     });
     order::by(&mut wanted, Ord::cmp);

@@ -46,7 +46,7 @@ struct Candidate {
 
 /// Packages that may hold it, the likelier first; the rank breaks ties between packages of one build. Debian has the
 /// program in one and the modules in another.
-const PACKAGES: [&str; 5] =
+pub(super) const PACKAGES: [&str; 5] =
     ["syslinux-tftpboot", "syslinux-nonlinux", "pxelinux", "syslinux-common", "syslinux"];
 
 /// Where they put it.
@@ -72,11 +72,6 @@ const LDLINUX: &str = "ldlinux.c32";
 /// Most packages that are looked into: an image has one of each name, now and then two builds.
 const MAX_CANDIDATES: usize = 16;
 
-/// Whether a package of this name may have it.
-pub(super) fn is_wanted(name: &str) -> bool {
-    PACKAGES.contains(&name)
-}
-
 /// Looks through packages and directories; nothing is opened.
 pub(super) fn find(tree: &dyn FileTree, packages: &[Package], fats: &[Fat]) -> Option<BiosLoader> {
     let mut candidates = of_packages(packages);
@@ -90,7 +85,7 @@ pub(super) fn find(tree: &dyn FileTree, packages: &[Package], fats: &[Fat]) -> O
 
 /// The syslinux packages, newest build first.
 fn of_packages(packages: &[Package]) -> Vec<Candidate> {
-    let mut found: Vec<&Package> = packages.iter().filter(|it| is_wanted(it.name())).collect();
+    let mut found: Vec<&Package> = packages.iter().filter(|it| PACKAGES.contains(&it.name())).collect();
     order::by(&mut found, |left, right| {
         right.age(left).then_with(|| rank(left.name()).cmp(&rank(right.name())))
     });

@@ -77,7 +77,8 @@ impl Loaders {
 pub fn find_loaders(tree: &dyn FileTree) -> Loaders {
     let treeinfo = paths::read_text(tree, ".treeinfo").map(|bytes| Treeinfo::parse(&bytes));
     let directories = paths::package_directories(tree, treeinfo.as_ref());
-    let packages = scan::find(tree, &directories, |name| bios::is_wanted(name) || packages::is_wanted(name));
+    let names: Vec<&str> = bios::PACKAGES.into_iter().chain(packages::names()).collect();
+    let packages = scan::find(tree, &directories, &names);
     let fats = fat::find(tree);
     let mut missing = Vec::new();
     let bios = bios::find(tree, &packages, &fats);

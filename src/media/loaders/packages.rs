@@ -69,9 +69,9 @@ const LAYOUTS: [Layout; 5] = [
     },
 ];
 
-/// Whether a package of this name may have something of ours.
-pub(super) fn is_wanted(name: &str) -> bool {
-    LAYOUTS.iter().any(|it| it.shim == name || it.grub == name || it.helpers.contains(&name))
+/// The packages that may have something of ours.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    LAYOUTS.iter().flat_map(|it| [it.shim, it.grub].into_iter().chain(it.helpers.iter().copied()))
 }
 
 /// The loader of one architecture from the packages on the image, still packed.

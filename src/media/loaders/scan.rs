@@ -58,12 +58,8 @@ impl Package {
     }
 }
 
-/// The packages whose names are wanted, in these directories and in those where other distributions keep them.
-pub(super) fn find(
-    tree: &dyn FileTree,
-    directories: &[String],
-    is_wanted: impl Fn(&str) -> bool,
-) -> Vec<Package> {
+/// The packages of these names, but for sources, in these directories and in those where other distributions keep them.
+pub(super) fn find(tree: &dyn FileTree, directories: &[String], names: &[&str]) -> Vec<Package> {
     let mut all: Vec<String> = directories.to_vec();
     for directory in pool(tree).into_iter().chain(SUSE.map(str::to_owned)) {
         if !all.contains(&directory) {
@@ -72,10 +68,10 @@ pub(super) fn find(
     }
     let mut found = Vec::new();
     for directory in all {
-        let of_ours = |it: &FileName<'_>| is_wanted(it.name) && it.arch != "src";
-        for file in paths::packages(tree, &directory, of_ours) {
+        for file in paths::packages(tree, &directory, names) {
             let path = paths::join(&directory, &file);
-            if let Some(package) = tree.file(path.as_bytes()) {
+            let is_source = FileName::parse(&file).is_some_and(|it| it.arch == "src");
+            if let Some(package) = tree.file(path.as_bytes()).filter(|_| !is_source) {
                 found.push(Package { path, file, data: package.data });
             }
         }
