@@ -216,7 +216,7 @@ fn a_template_is_checked_as_it_stands_and_as_each_machine_gets_it() {
         ":5:1: error: there is no command netwrk (for node01); write network",
         ":7:1: error: \"a b\" has ' ' in it",
         "in a script (and no quotes around either), or {{ ... | safe }} if it is meant to (for node02)",
-        ":4:1: advice: a variable that this machine does not have (for a machine in no list)",
+        ":4:1: advice: a variable that this machine does not have: name (for a machine in no list)",
         ":8:26: deprecated: --isUtc has no effect any more in EL9, and stops a later one; write --utc",
         "filled in for 4 machines\n",
     ] {

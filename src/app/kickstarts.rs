@@ -3,16 +3,13 @@
 use super::images::Image;
 use super::{Refusal, ks};
 use crate::answer::hooks::Dialect;
-use crate::answer::write::{Sources, settle, write, write_asking};
+use crate::answer::write::{Sources, without_passwords, write, write_asking};
 use crate::answer::{Circumstances, Kickstart, Profile, Release};
 use crate::boot::Site;
 use crate::boot::site::Packages;
 use crate::config::Config;
 use crate::content::Protocol;
 use crate::media::AnswerKind;
-
-/// It has the form of a hash, and is none of any password.
-const NO_HASH: &str = "$6$none$none";
 
 /// What a kickstart is written from: the address in it is known later.
 pub(super) struct Written {
@@ -98,9 +95,7 @@ pub(super) fn write_from(profile: &Profile, image: &Image) -> Result<Written, Re
             media.name
         )));
     }
-    let mut example = profile.clone();
-    settle(&mut example, |_, _| Ok::<_, Refusal>(NO_HASH.to_owned()))?;
-    let text = write(&example, release, &Sources::default()).map_err(Refusal::new)?;
+    let text = write(&without_passwords(profile), release, &Sources::default()).map_err(Refusal::new)?;
     if image.packages == Packages::Own {
         ks::refuse_missing(&text, release, image)?;
     }

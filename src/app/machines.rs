@@ -59,7 +59,8 @@ pub(super) fn read_list(option: &str, path: &Path) -> Result<MachineList, Refusa
         };
         let all: Vec<String> = errors.iter().map(one).collect();
         Refusal::new(format!(
-            "{option}: the list of machines cannot be used. Correct it, then start again\n  {}",
+            "{}: the list of machines cannot be used. Correct it, then start again\n  {}",
+            option.trim_end(),
             all.join("\n  ")
         ))
     })

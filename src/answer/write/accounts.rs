@@ -31,7 +31,7 @@ impl Writer<'_> {
             let name = user.name.as_str();
             if name == "root" {
                 return Err(WriteError(
-                    "root is a user without being named; write root's password and keys as root's".into(),
+                    "root is a user without being named; write root's password and keys by themselves".into(),
                 ));
             }
             if profile.users.iter().take(number).any(|other| other.name == user.name) {

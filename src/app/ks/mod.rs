@@ -14,7 +14,7 @@ use crate::answer::check::{self as checks, Against, names_packages};
 use crate::answer::finding::Severity;
 use crate::answer::profile::{Password, Url};
 use crate::answer::repository::Repository;
-use crate::answer::write::{Sources, settle, write};
+use crate::answer::write::{Sources, settle, without_passwords, write};
 use crate::answer::{Profile, Release, hash};
 use crate::cli::KsOptions;
 use crate::config::{Cidr, DEFAULT_ADDRESS};
@@ -95,12 +95,14 @@ fn print(options: &KsOptions, release: Option<Release>, image: Option<&Image>) -
     let mut profile = of_file(options.profile.as_deref()).map_err(Refusal::wrong_use)?;
     flags::apply(&mut profile, options).map_err(Refusal::wrong_use)?;
     let mirror = options.mirror.as_deref().map(mirror).transpose()?;
-    make_passwords(&mut profile)?;
     let sources = Sources { tree: mirror, repos: Vec::new() };
-    let text = write(&profile, release, &sources).map_err(Refusal::wrong_use)?;
+    // What is wrong is told before anybody is shown, or types, a password.
+    let text = write(&without_passwords(&profile), release, &sources).map_err(Refusal::wrong_use)?;
     if let Some(image) = image {
         refuse_missing(&text, release, image)?;
     }
+    make_passwords(&mut profile)?;
+    let text = write(&profile, release, &sources).map_err(Refusal::wrong_use)?;
     if profile.disk.wipe.is_none() {
         complain("no --wipe rule: the installer will ask which disk to use, and erases nothing by itself");
     }
