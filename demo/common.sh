@@ -25,6 +25,11 @@ unpacked_signed=$cache_dir/packages-signed
 # Packages of another vendor, with the kernel and the loaders that it signed: they trust nobody else's.
 # shellcheck disable=SC2034 # for setup.sh and family.sh
 vendor_dir=$cache_dir/packages-ubuntu
+# Python 2, which the installers of EL5 and EL6 report with.
+# shellcheck disable=SC2034 # for setup.sh
+unpacked_python2=$cache_dir/python2
+# shellcheck disable=SC2034 # for setup.sh
+python2_packages="python2.7-minimal libpython2.7-minimal libpython2.7-stdlib"
 
 say() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; }
 

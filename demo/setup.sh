@@ -137,34 +137,59 @@ unpack_arm64() {
     touch "$unpacked_arm64/complete"
 }
 
-# Loaders of the release after this one, from the same archive, likewise with lists of their own.
+# Unpacks packages of another release, with lists of their own: unpack_of RELEASE COMPONENT ARCHIVE FOLDER NAME ...
 os=$(. /etc/os-release && echo "$ID")
-signed_packages="shim-signed grub-efi-amd64-signed"
-[[ $os == ubuntu ]] || signed_packages+=" shim-helpers-amd64-signed ipxe"
-unpack_signed() {
-    local work=$cache_dir/apt-signed file archive release=trixie names
-    read -ra names <<<"$signed_packages"
-    [[ $os != ubuntu ]] || release=noble
-    # shellcheck disable=SC2016 # apt's own variable
-    archive=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Component: main' | head -n 1)
-    [[ -n $archive ]] || archive=$(apt-get indextargets --format '$(REPO_URI)' | head -n 1)
+unpack_of() {
+    local release=$1 component=$2 archive=$3 folder=$4 names=("${@:5}") file
+    local work=$cache_dir/apt-$release
     mkdir -p "$work"/{lists,cache,debs}/partial
     : >"$work/status"
-    printf 'deb [signed-by=/usr/share/keyrings/%s-archive-keyring.gpg] %s %s main\n' "$os" "$archive" "$release" \
-        >"$work/sources.list"
+    printf 'deb [signed-by=/usr/share/keyrings/%s-archive-keyring.gpg] %s %s %s\n' "$os" "$archive" "$release" \
+        "$component" >"$work/sources.list"
     local options=(
         -o APT::Sandbox::User=root -o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work/cache"
         -o "Dir::State::status=$work/status" -o "Dir::Etc::SourceList=$work/sources.list"
         -o Dir::Etc::SourceParts=/dev/null
     )
-    apt-get "${options[@]}" update --quiet
-    say "unpacking into $unpacked_signed, not installing: ${names[*]} of $release"
-    (cd "$work/debs" && apt-get "${options[@]}" download "${names[@]}")
+    apt-get "${options[@]}" update --quiet --error-on=any || return
+    say "unpacking into $folder, not installing: ${names[*]} of $release"
+    (cd "$work/debs" && apt-get "${options[@]}" download "${names[@]}") || return
     for file in "$work"/debs/*.deb; do
-        dpkg-deb -x "$file" "$unpacked_signed"
+        dpkg-deb -x "$file" "$folder" || return
     done
     rm -r "$work"
-    printf '%s\n' "$signed_packages" >"$unpacked_signed/complete"
+    printf '%s\n' "${names[*]}" >"$folder/complete"
+}
+
+# Where this computer's own packages come from.
+archive() {
+    local archive
+    # shellcheck disable=SC2016 # apt's own variable
+    archive=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Component: main' | head -n 1)
+    [[ -n $archive ]] || archive=$(apt-get indextargets --format '$(REPO_URI)' | head -n 1)
+    printf '%s\n' "$archive"
+}
+
+# Loaders of the release after this one, from the same archive.
+signed_packages="shim-signed grub-efi-amd64-signed"
+[[ $os == ubuntu ]] || signed_packages+=" shim-helpers-amd64-signed ipxe"
+unpack_signed() {
+    local release=trixie names
+    read -ra names <<<"$signed_packages"
+    [[ $os != ubuntu ]] || release=noble
+    unpack_of "$release" main "$(archive)" "$unpacked_signed" "${names[@]}"
+}
+
+# Python 2, of the last release that has it: Debian 11, whose packages move to archive.debian.org some day, or Ubuntu 22.04.
+unpack_python2() {
+    local names
+    read -ra names <<<"$python2_packages"
+    if [[ $os == ubuntu ]]; then
+        unpack_of jammy universe "$(archive)" "$unpacked_python2" "${names[@]}"
+    else
+        unpack_of bullseye main "$(archive)" "$unpacked_python2" "${names[@]}" ||
+            unpack_of bullseye main http://archive.debian.org/debian "$unpacked_python2" "${names[@]}"
+    fi
 }
 
 # Packages that Ubuntu signed, as its release of 24.04 has them for good. Where they cannot be had the test that wants them
@@ -263,6 +288,8 @@ arm64=
 [[ $job != test || -e $unpacked_arm64/complete ]] || arm64=yes
 signed=
 [[ $job != test || $(cat "$unpacked_signed/complete" 2>/dev/null) == "$signed_packages" ]] || signed=yes
+python2=
+[[ $job != test || $(cat "$unpacked_python2/complete" 2>/dev/null) == "$python2_packages" ]] || python2=yes
 parser=
 [[ $job != test || $(cat "$cache_dir/pykickstart/complete" 2>/dev/null) == "$pykickstart" ]] || parser=yes
 vendor=
@@ -271,7 +298,7 @@ if [[ -n $vendor ]] && command -v curl >/dev/null; then
     fetch_vendor
     vendor=
 fi
-if [[ ${#missing[@]} == 0 && ${#aside[@]} == 0 && -z $arm64 && -z $signed && -z $parser ]]; then
+if [[ ${#missing[@]} == 0 && ${#aside[@]} == 0 && -z $arm64 && -z $signed && -z $python2 && -z $parser ]]; then
     say "all packages for $job are there"
     exit 0
 fi
@@ -296,5 +323,6 @@ if [[ ${#aside[@]} -gt 0 ]]; then
 fi
 [[ -z $arm64 ]] || unpack_arm64
 [[ -z $signed ]] || unpack_signed
+[[ -z $python2 ]] || unpack_python2
 [[ -z $parser ]] || install_pykickstart
 [[ -z $vendor ]] || fetch_vendor

@@ -2,6 +2,13 @@
 //! (each install has a `/tmp` of its own), and what `demo/setup.sh test` installs.
 #![allow(clippy::disallowed_methods)]
 
+#[path = "common/dhcp_lab.rs"]
+mod dhcp_lab;
+#[path = "common/dhcp_machine.rs"]
+mod dhcp_machine;
+#[path = "common/netns.rs"]
+mod netns;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -9,7 +16,10 @@ use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use dhcp_lab::{Lan, Pxego, Scratch, mac_of};
+use dhcp_machine::Machine;
 use pxego::answer::hooks::{Dialect, insert};
+use pxego::wire::MacAddr;
 
 const DEADLINE: Duration = Duration::from_secs(120);
 
@@ -53,12 +63,13 @@ for version, text in json.load(sys.stdin):
     print(json.dumps([said, scripts]))
 "#;
 
-fn python() -> PathBuf {
+/// What `demo/setup.sh` unpacks.
+fn unpacked(file: &str) -> PathBuf {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let home = || PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache");
-    let python = cache.unwrap_or_else(home).join("pxego-lab/pykickstart/bin/python");
-    assert!(python.exists(), "{} is missing; type: demo/setup.sh test", python.display());
-    python
+    let file = cache.unwrap_or_else(home).join("pxego-lab").join(file);
+    assert!(file.exists(), "{} is missing; type: demo/setup.sh test", file.display());
+    file
 }
 
 #[test]
@@ -76,7 +87,7 @@ fn pykickstart_reads_the_users_file_as_before_and_ours_with_it() {
             cases.push(serde_json::json!([version, String::from_utf8(hooked).unwrap()]));
         }
     }
-    let mut judge = Command::new(python());
+    let mut judge = Command::new(unpacked("pykickstart/bin/python"));
     let judge = judge.args(["-c", JUDGE]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut judge = judge.spawn().unwrap();
     let input = serde_json::Value::from(cases.clone()).to_string();
@@ -162,20 +173,27 @@ fn sections(text: &str) -> Vec<(String, String)> {
 
 /// Runs `script` with a shell, with a `/tmp` of its own below `place` and with only these programs beside the usual ones.
 fn run(shell: &str, place: &Path, tools: &Path, script: &str) -> Output {
+    run_as(Command::new("unshare"), shell, place, tools, script)
+}
+
+/// The same with an `unshare` of the caller's own, which may be somewhere else. Python 2 is in `/srv`, where `python` among
+/// the tools finds it.
+fn run_as(mut unshare: Command, shell: &str, place: &Path, tools: &Path, script: &str) -> Output {
     let tmp = place.join("tmp");
     std::fs::create_dir_all(&tmp).unwrap();
     std::fs::write(place.join("script"), script).unwrap();
-    let mut command = Command::new("unshare");
     // The places are told apart from /tmp, which they may be in.
     let inside = format!(
-        "mount --bind {} /mnt && mount --bind {} /opt && mount --bind {} /tmp && PATH=/mnt exec {shell} /opt/script",
+        "mount --bind {} /srv && mount --bind {} /mnt && mount --bind {} /opt && mount --bind {} /tmp && \
+         PATH=/mnt exec {shell} /opt/script",
+        unpacked("python2/usr").display(),
         tools.display(),
         place.display(),
         tmp.display(),
     );
-    command.args(["--mount", "bash", "-c", &inside]);
+    unshare.args(["--mount", "bash", "-c", &inside]);
     // Until it and all it leaves behind have closed them: what the installer waits for.
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap()
+    unshare.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap()
 }
 
 /// A directory with links to these programs, found on the usual path.
@@ -183,6 +201,10 @@ fn tools(place: &Path, names: &[&str]) -> PathBuf {
     let folder = place.join("bin");
     std::fs::create_dir_all(&folder).unwrap();
     for name in names {
+        if *name == PYTHON2 {
+            std::os::unix::fs::symlink("/srv/bin/python2.7", folder.join("python")).unwrap();
+            continue;
+        }
         let (link, program) = name.split_once('=').unwrap_or((name, name));
         let found = ["/usr/bin", "/bin", "/usr/sbin"].map(|folder| Path::new(folder).join(program));
         let found = found.into_iter().find(|path| path.exists()).unwrap_or_else(|| panic!("no {program}"));
@@ -191,6 +213,9 @@ fn tools(place: &Path, names: &[&str]) -> PathBuf {
     }
     folder
 }
+
+/// Among the tools: the Python that EL5's and EL6's installers are written in, and have no curl beside.
+const PYTHON2: &str = "python2";
 
 const USUAL: [&str; 11] =
     ["cat", "sh=dash", "uname", "grep", "sed", "tail", "rm", "sleep", "ls", "timeout", "echo=busybox"];
@@ -214,14 +239,15 @@ fn hooked(port: u16) -> Vec<(String, String)> {
     sections(&String::from_utf8(text).unwrap())
 }
 
+/// All that a report can be sent with.
+const CLIENTS: [&str; 4] = ["curl", "wget", "wget=busybox", PYTHON2];
+
 #[test]
 fn every_shell_and_every_client_reports() {
-    let shells = ["bash", "dash", "busybox sh"];
-    let clients: [&[&str]; 3] = [&["curl"], &["wget"], &["wget=busybox"]];
-    for (shell, client) in shells.into_iter().zip(clients) {
-        let place = scratch(&shell.replace(' ', "-"));
-        let all: Vec<&str> =
-            USUAL.iter().copied().chain(client.iter().copied()).chain(["bash", "dash", "busybox"]).collect();
+    let shells = ["bash", "dash", "busybox sh", "bash"];
+    for (shell, client) in shells.into_iter().zip(CLIENTS) {
+        let place = scratch(client);
+        let all: Vec<&str> = USUAL.iter().copied().chain([client, "bash", "dash", "busybox"]).collect();
         let tools = tools(&place, &all);
         std::fs::write(place.join("tmp/part"), PART).unwrap();
         let log =
@@ -310,4 +336,79 @@ fn without_a_server_the_install_ends_as_it_would() {
         let output = run("dash", &place, &tools, &body);
         assert!(output.status.success() && output.stderr.is_empty(), "{header}: {output:?}");
     }
+}
+
+/// A server that is busy: each client takes that for what it is, and the report is tried four times.
+#[test]
+fn a_report_that_is_not_taken_is_sent_again() {
+    for client in CLIENTS {
+        let place = scratch(&format!("busy-{client}"));
+        let usual = USUAL.iter().copied().filter(|name| *name != "sleep");
+        let all: Vec<&str> = usual.chain(["sleep=true", client, "bash", "dash"]).collect();
+        let tools = tools(&place, &all);
+        let (port, came) = ear("503 Service Unavailable");
+        let hook = hooked(port).into_iter().find_map(|(header, body)| {
+            (header == "%pre" && !body.is_empty())
+                .then(|| body.replace("sh /tmp/pxego-hook started storage &", ""))
+        });
+        let script = hook.unwrap() + "sh /tmp/pxego-hook finished || :\n";
+        let output = run("dash", &place, &tools, &script);
+        assert!(output.status.success(), "{client}: {output:?}");
+        for number in 1..=4 {
+            let report = came.recv_timeout(DEADLINE).unwrap_or_else(|_| panic!("{client}: no try {number}"));
+            assert_eq!(report.word, "finished", "{client}");
+        }
+        assert!(came.try_recv().is_err(), "{client}: it goes on");
+    }
+}
+
+/// EL5's installer has neither curl nor timeout(1), but Python 2: a whole install as the server hears it.
+#[test]
+fn an_installer_with_nothing_but_python_2_is_heard_by_the_server() {
+    let (lan, files) = (Lan::new(), Scratch::new("hooks-python2"));
+    let (server, client) = (lan.host("s"), lan.host("c"));
+    let kickstart = files.write("ks.cfg", &format!("lang en_US\n{USER}"));
+    let mut pxego = Pxego::start(&server, &files, &["--ks", &kickstart]);
+    let mac: MacAddr = mac_of(&client, "eth0").parse().unwrap();
+    let address = Machine::new(&client, mac.0).lease(|_| {}).message.yiaddr;
+    client.ip(&format!("address add {address}/24 dev eth0"));
+    let get = |url: &str| {
+        let mut curl = client.command("curl");
+        let output = netns::run(curl.args(["--silent", "--show-error", "--fail", "--max-time", "60", url]));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let menu = get("http://192.168.100.1/boot.ipxe");
+    let at = menu.find("inst.ks=").unwrap_or_else(|| panic!("no kickstart: {menu}"));
+    let url = menu[at..].split_whitespace().next().unwrap().trim_start_matches("inst.ks=");
+    let text = get(url);
+
+    let place = scratch("python2-server");
+    let usual = USUAL.iter().copied().filter(|name| *name != "timeout");
+    let tools = tools(&place, &usual.chain([PYTHON2, "bash", "dash"]).collect::<Vec<_>>());
+    std::fs::write(place.join("tmp/part"), PART).unwrap();
+    std::fs::write(place.join("tmp/anaconda.log"), "12:01 ERR no space\n").unwrap();
+    let all = sections(&text);
+    let hook = all.iter().find(|(header, body)| header == "%pre" && !body.is_empty()).unwrap();
+    let run = |script: &str| {
+        let unshare = client.command("unshare");
+        let output = run_as(unshare, "dash", &place, &tools, script);
+        assert!(output.status.success() && output.stderr.is_empty(), "{script}: {output:?}");
+    };
+    // What people see is one line each, its secrets gone.
+    let mut hears = |kind: &str, text: &str| {
+        let event = pxego.wait_for(kind);
+        assert_eq!(event["mac"], mac.to_string());
+        assert!(dhcp_lab::text(&event).contains(text), "{event}");
+    };
+    run(&hook.1);
+    hears("started", "");
+    hears("storage", "clearpart --all --drives=sda; part / --size=1 --encrypted --pass...");
+    for (word, kind, text) in
+        [("packages", "installed", ""), ("finished", "finished", ""), ("failed", "failed", "no space")]
+    {
+        let own = all.iter().filter(|(_, body)| body.contains(&format!("pxego-hook {word} ")));
+        own.for_each(|(_, body)| run(body));
+        hears(kind, text);
+    }
+    pxego.stop();
 }

@@ -121,7 +121,8 @@ fn wrong_use_says_what_to_type() {
         (vec!["ks", "--release", "EL9", "--profile", bad.to_str().unwrap()], "bad.toml, line 2: "),
         (vec!["ks", "--release", "EL6", "--ntp", "a"], "EL6 has no command for time servers"),
         (vec!["ks", "--release", "EL9", "--json"], "--check"),
-        (vec!["ks", "--check", "/nonexistent"], "ls -l /nonexistent"),
+        (vec!["ks", "--check", "/nonexistent/ks.cfg"], "with \"ls -l /\""),
+        (vec!["ks", "--check", "/dev"], "--check /dev/FILE"),
         (vec!["ks", "--wipee", "x"], "pxego ks --help"),
         (vec!["--iso", "x", "--ks", "y", "--wipe", "blank"], "leave one of them out"),
     ] {
@@ -185,6 +186,72 @@ fn a_check_names_line_column_and_what_to_write() {
     }
     let output = check(&vec![b'x'; 2 << 20], &["--release", "EL9"]);
     assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+    fs::remove_dir_all(scratch).unwrap();
+}
+
+#[test]
+fn a_template_is_checked_as_it_stands_and_as_each_machine_gets_it() {
+    let scratch = scratch("kickstart_cli_template");
+    let (file, list) = (scratch.join("ks.cfg.j2"), scratch.join("list.csv"));
+    let (shown, machines) = (file.to_str().unwrap(), list.to_str().unwrap());
+    let rows = "mac,name,disk,ks\n52:54:00:00:00:01,node01,sda,\n52:54:00:00:00:02,node02,a b,\n\
+                52:54:00:00:00:03,node03,sdc,\n52:54:00:00:00:04,node04,sdd,other.cfg\n";
+    fs::write(&list, rows).unwrap();
+    let check = |text: &str, arguments: &[&str]| {
+        fs::write(&file, text).unwrap();
+        pxego(&[&["ks", "--check", shown], arguments].concat())
+    };
+    // Its own commands.
+    let output = check("lang en_US\n{% if %}\n", &["--release", "EL9"]);
+    assert_eq!(output.status.code(), Some(1), "{}", err(&output));
+    assert!(out(&output).contains("ks.cfg.j2:2:1: error: syntax error"), "{}", out(&output));
+
+    let template = "{# The bench's. #}\n{% set site = 'x' %}\nlang en_US\n\
+                    {% if name != 'node03' %}\nnetwrk --hostname={{ name }}\n{% endif %}\n\
+                    ignoredisk --only-use={{ disk }}\ntimezone {{ 'Etc/UTC' }} --isUtc\n";
+    let output = check(template, &["--release", "EL9", "--machines", machines]);
+    let text = out(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}{}", err(&output));
+    for part in [
+        ":5:1: error: there is no command netwrk (for node01); write network",
+        ":7:1: error: \"a b\" has ' ' in it",
+        "in a script (and no quotes around either), or {{ ... | safe }} if it is meant to (for node02)",
+        ":4:1: advice: a variable that this machine does not have: name (for a machine in no list)",
+        ":8:26: deprecated: --isUtc has no effect any more in EL9, and stops a later one; write --utc",
+        "filled in for 4 machines\n",
+    ] {
+        assert!(text.contains(part), "no {part:?} in:\n{text}");
+    }
+    let output = check(template, &["--release", "EL9", "--machines", machines, "--json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["machines"], serde_json::json!(["node01", "node02", "node03", "a machine in no list"]));
+    let findings = report["findings"].as_array().unwrap();
+    let of_line = |line: u64| findings.iter().find(|finding| finding["line"] == line).unwrap();
+    assert_eq!(of_line(5)["machines"], serde_json::json!(["node01"]), "{report:#}");
+    assert_eq!(of_line(5)["message"], "there is no command netwrk");
+    assert_eq!(of_line(7)["code"], "no-kickstart");
+
+    // Those whose row names it are the only ones.
+    fs::write(&list, rows.replace("sda,", "sda,ks.cfg.j2")).unwrap();
+    let output = check(template, &["--release", "EL9", "--machines", machines]);
+    assert!(out(&output).ends_with("filled in for a machine\n"), "{}", out(&output));
+
+    // With the image's own facts; and without a list for whoever comes.
+    let image = image("el9");
+    let good = "lang en_US\n# {{ image.url }}\nnetwork --hostname={{ name }}\n# {{ image.version }}\n\
+                %packages\n{{ 'libstdc+++' }}\n%end\n";
+    let output = check(good, &["--iso", image.to_str().unwrap(), "--name", "node{:02}"]);
+    let text = out(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}{}", err(&output));
+    assert!(text.contains("ks.cfg.j2:6:1: error: the image has no package libstdc+++"), "{text}");
+    let output = check(&good.replace("+++", "++"), &["--name", "node{:02}"]);
+    assert_eq!(output.status.code(), Some(0), "{}{}", out(&output), err(&output));
+
+    fs::write(scratch.join("plain.cfg"), "lang en_US\n").unwrap();
+    let output =
+        pxego(&["ks", "--check", scratch.join("plain.cfg").to_str().unwrap(), "--machines", machines]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("(*.j2)"), "{}", err(&output));
     fs::remove_dir_all(scratch).unwrap();
 }
 
@@ -306,6 +373,13 @@ fn what_one_machine_would_get_is_shown() {
     let output = shown("52:54:00:00:00:03", &[]);
     assert_eq!((output.status.code(), out(&output)), (Some(3), String::new()));
     assert!(err(&output).contains("52:54:00:00:00:03 gets no kickstart"), "{}", err(&output));
+    // A password is made, and shown, where somebody gets it.
+    for (layout, count) in [("el9", 1), ("coreos", 0)] {
+        let iso = lab::image(layout);
+        let given = ["ks", "--for", "52:54:00:00:00:01", "--wipe", "all", "--iso", iso.to_str().unwrap()];
+        let told = err(&pxego(&given));
+        assert_eq!(told.matches("shown this once").count(), count, "{layout}: {told}");
+    }
     for arguments in [vec!["ks", "--for", "x", "--iso", image], vec!["ks", "--iso", image, "--no-hooks"]] {
         assert_eq!(pxego(&arguments).status.code(), Some(2), "{arguments:?}");
     }

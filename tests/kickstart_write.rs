@@ -5,6 +5,7 @@
 mod pykickstart;
 
 use std::process::Command;
+use std::str::FromStr;
 
 use pxego::answer::check::{Against, check};
 use pxego::answer::finding::Severity;
@@ -158,6 +159,70 @@ fn profile(random: &mut Random, generation: u32) -> Profile {
     Profile::from_toml(toml.as_bytes()).unwrap_or_else(|error| panic!("{error}:\n{toml}"))
 }
 
+/// Letters that any text may have, as far as its type lets it.
+const LETTERS: [&str; 42] = [
+    "a", "b", "c", "Z", "0", "9", "é", "日", " ", "  ", "\t", "\\", "\"", "'", "`", "$", "$(", "{{", "}}",
+    "#", "%", "%end", "&", ";", "|", "<", ">", "(", ")", "[", "]", "*", "?", "~", "^", "!", "--", "_", ".",
+    ":", "/", "@",
+];
+
+/// Any value of a type, made of such letters: the first of many tries that the type takes.
+fn odd<T: FromStr>(random: &mut Random, start: &str) -> T {
+    for _ in 0..20_000 {
+        let text: String = (0..=random.below(4)).map(|_| random.one_of(&LETTERS)).collect();
+        if let Ok(value) = format!("{start}{text}").parse() {
+            return value;
+        }
+    }
+    panic!("no text is a {}", std::any::type_name::<T>());
+}
+
+/// The same profile with texts that its types take and hardly anybody writes.
+fn made_odd(mut profile: Profile, random: &mut Random, generation: u32) -> Profile {
+    profile.lang = odd(random, "");
+    profile.keyboard = odd(random, "");
+    profile.timezone = odd(random, "");
+    profile.hostname = Some(odd(random, ""));
+    profile.append = Some(odd(random, ""));
+    profile.ssh_keys = (0..random.below(3)).map(|_| odd(random, &format!("{KEY} "))).collect();
+    for (user, start) in profile.users.iter_mut().zip(["a", "b"]) {
+        user.name = odd(random, start);
+        user.groups = (0..random.below(3)).map(|_| odd(random, "")).collect();
+        user.comment = Some(odd(random, ""));
+        user.ssh_keys.iter_mut().for_each(|key| *key = odd(random, &format!("{KEY} ")));
+    }
+    if let Some(network) = profile.network.first_mut() {
+        network.device = Some(odd(random, "x"));
+        network.bond.iter_mut().for_each(|name| *name = odd(random, ""));
+        if !network.bond.is_empty() {
+            network.bond_options = Some(odd(random, ""));
+        }
+    }
+    if generation >= 6 {
+        profile.firewall.services = (0..random.below(3)).map(|_| odd(random, "")).collect();
+    }
+    if generation >= 7 {
+        profile.ntp = (0..random.below(3)).map(|_| odd(random, "")).collect();
+        profile.packages.environment = random.chance(2).then(|| odd(random, ""));
+    }
+    let packages = &mut profile.packages;
+    packages.groups = (0..random.below(3)).map(|_| odd(random, "")).collect();
+    packages.install = (0..random.below(3)).map(|_| odd(random, "")).collect();
+    packages.exclude = (0..random.below(3)).map(|_| odd(random, "")).collect();
+    profile.services.enabled = (0..random.below(3)).map(|_| odd(random, "")).collect();
+    profile.services.disabled = (0..random.below(3)).map(|_| odd(random, "")).collect();
+    for repo in &mut profile.repos {
+        (repo.name, repo.url) = (odd(random, ""), odd(random, "http://"));
+    }
+    for script in &mut profile.scripts {
+        (script.interpreter, script.body) = (Some(odd(random, "/")), odd(random, ""));
+    }
+    if let Some(passphrase) = profile.disk.encrypt.as_mut().filter(|text| !text.as_str().is_empty()) {
+        *passphrase = odd(random, "");
+    }
+    profile
+}
+
 fn settled(mut profile: Profile) -> Profile {
     settle(&mut profile, |who, _| Ok::<_, String>(hash::sha512(who, [7; 12]))).expect("hashes are made");
     profile
@@ -180,20 +245,25 @@ fn files(count: usize) -> Vec<(Release, Vec<u8>)> {
     let mut files = Vec::new();
     for release in Release::ALL {
         for number in 0..count {
-            let profile = settled(profile(&mut random, release.generation()));
+            let mut profile = settled(profile(&mut random, release.generation()));
+            if number % 4 >= 2 {
+                profile = made_odd(profile, &mut random, release.generation());
+            }
             let sources = if number % 2 == 0 { sources.clone() } else { Sources::default() };
             let text =
                 write(&profile, release, &sources).unwrap_or_else(|error| panic!("{release}: {error}"));
             if profile.disk.wipe.is_some() {
                 // The same with the storage commands where they will be.
                 let whole = text.replacen(&format!("%include {INCLUDE}\n"), &chosen(&text), 1);
+                let report = check(text.as_bytes(), Against { release, repository: None, served: None });
+                assert!(!report.has_errors(), "{release}: {:#?}\n{text}", report.findings);
                 files.push((release, whole.into_bytes()));
             } else {
                 for command in ["clearpart", "zerombr", "autopart", "part ", "ignoredisk", "volgroup"] {
                     assert!(!text.lines().any(|line| line.starts_with(command)), "{command} without a rule");
                 }
+                files.push((release, text.into_bytes()));
             }
-            files.push((release, text.into_bytes()));
         }
     }
     files
@@ -250,6 +320,8 @@ fn what_a_release_does_not_have_is_refused() {
         ("[[network]]\ndevice = 'eth0'\nvlan = 5", el5, "EL5 has no VLANs"),
         ("[[network]]\ndevice = 'eth0'\nvlan = 4095", el9, "4095"),
         ("[[network]]\n[[network]]", el9, "twice"),
+        ("[[user]]\nname = 'ann'\n[[user]]\nname = 'ann'", el9, "the user ann is there twice"),
+        ("[[user]]\nname = 'root'", el9, "root is a user"),
         ("ntp = ['a']", el6, "EL6 has no command for time servers"),
         ("[packages]\nenvironment = 'a'", el6, "EL6 has no environments"),
         ("[disk]\nlayout = 'thin'", el6, "EL6 has no thin volumes"),

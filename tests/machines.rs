@@ -153,10 +153,6 @@ fn s12_an_installer_may_ask_from_another_card_of_its_machine() {
     let (_, menu) = curl(&client, &["--interface", &first], "boot.ipxe");
     assert!(menu.contains(" inst.ks.sendmac"), "{menu}");
     let url = word(&menu, "inst.ks=").trim_start_matches("inst.ks=");
-    let headers = |cards: &[&str]| -> Vec<String> {
-        let header = |(number, mac)| format!("X-RHN-Provisioning-MAC-{number}: eth{number} {mac}");
-        cards.iter().enumerate().map(header).flat_map(|header| ["--header".to_owned(), header]).collect()
-    };
     let status = |netns: &Netns, from: &str, cards: &[&str]| {
         let headers = headers(cards);
         let headers = headers.iter().map(String::as_str);
@@ -182,6 +178,60 @@ fn s12_an_installer_may_ask_from_another_card_of_its_machine() {
     netns::run(client.command("busybox").args(["udhcpc", "-f", "-n", "-q", "-i", "eth0", "-s", &script]));
     assert_eq!(fs::read_to_string(format!("{script}.log")).unwrap(), "node01.example.com\n");
     pxego.stop();
+}
+
+/// The same where dnsmasq gives the addresses, the second card's too: it is known by what it says of itself on the wire.
+#[test]
+fn s12_beside_another_server_too_an_installer_may_ask_from_another_card() {
+    let (lan, scratch) = (Lan::new(), Scratch::new("machines-proxy-cards"));
+    let [other, server, client, stranger] = ["o", "s", "c", "x"].map(|role| lan.host(role));
+    lan.plug(&client, "eth1");
+    server.ip("addr add 192.168.7.2/24 dev eth0");
+    let _dnsmasq = dhcp_lab::dnsmasq(&other, &scratch, &["--no-ping"]);
+    let [mac, second] = ["eth0", "eth1"].map(|card| mac_of(&client, card));
+    let kickstart = scratch.write("ks.cfg", KICKSTART);
+    let mut pxego = Pxego::start(&server, &scratch, &["--ks", &kickstart, "--dhcp", "proxy"]);
+
+    let mut firmware = machine(&client);
+    let mut discover = firmware.request(MessageType::Discover);
+    as_firmware(&mut discover);
+    firmware.broadcast(&discover);
+    pxego.wait_until("its offer", netns::DEADLINE, |event| {
+        event["event"] == "offered" && event["mac"] == mac.as_str()
+    });
+    dhcp_lab::lease(&client, &scratch, &[]);
+    let mut menu = String::new();
+    netns::wait_until("its menu", || {
+        menu = curl(&client, &[], "http://192.168.7.2/boot.ipxe").1;
+        menu.contains("inst.ks=")
+    });
+    assert!(menu.contains(" inst.ks.sendmac"), "{menu}");
+    let url = word(&menu, "inst.ks=").trim_start_matches("inst.ks=");
+
+    // The installer takes the other cable.
+    client.ip("link set eth0 down");
+    dhcp_lab::lease(&client, &scratch, &["-i", "eth1"]);
+    dhcp_lab::lease(&stranger, &scratch, &[]);
+    let status = |netns: &Netns, cards: &[&str]| {
+        let headers = headers(cards);
+        curl(netns, &headers.iter().map(String::as_str).collect::<Vec<_>>(), url).0
+    };
+    assert_eq!(status(&client, &[&mac]), "404");
+    assert_eq!(status(&client, &[&second]), "404");
+    netns::wait_until("its kickstart", || status(&client, &[&mac, &second]) == "200");
+    assert_eq!(status(&client, &[&second, &mac]), "200", "it is fetched twice");
+    assert_eq!(status(&stranger, &[&mac, &second]), "404");
+    assert_eq!(status(&other, &[&mac, &second]), "404");
+    let (events, _) = pxego.stop();
+    let fetched = of_kind(&events, "kickstart");
+    assert!(fetched.len() >= 2 && fetched.iter().all(|event| event["mac"] == mac.as_str()), "{events:#?}");
+    assert!(of_kind(&events, "intruder").len() >= 4, "{events:#?}");
+}
+
+/// The headers by which an installer names these cards.
+fn headers(cards: &[&str]) -> Vec<String> {
+    let header = |(number, mac)| format!("X-RHN-Provisioning-MAC-{number}: eth{number} {mac}");
+    cards.iter().enumerate().map(header).flat_map(|header| ["--header".to_owned(), header]).collect()
 }
 
 fn text_of<'a>(event: &'a serde_json::Value, fact: &str) -> &'a str {
@@ -246,8 +296,8 @@ fn lists_and_templates_that_are_wrong_are_refused() {
             vec!["--ks", &stops, "--machines", &good],
             vec![
                 "stops.j2 (node01):2:1: error: there is no command netwrk; write network",
-                "pxego ks --for 52:54:00:00:00:01 --iso ",
-                "| pxego ks --check /dev/stdin",
+                "pxego ks --check ",
+                &format!("--machines {good}"),
                 "--force",
             ],
         ),

@@ -5,15 +5,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 
+use super::filling::{FilledIn, fill_in};
+use super::finding::{Finding, Severity};
 use super::foreign;
 use super::hooks::{self, Dialect};
-use super::kickstart::{Kickstart, KickstartError, Source};
+use super::kickstart::{Kickstart, Source};
 use super::storage;
-use super::template::{Template, TemplateError, Variables};
+use super::template::{Template, TemplateError};
 use crate::machine::Machine;
-
-/// Columns that may be known from elsewhere; an empty cell says nothing about them.
-const KNOWN_COLUMNS: [&str; 5] = ["mac", "uuid", "serial", "name", "ip"];
 
 /// A kickstart as the user gave it.
 #[derive(Debug)]
@@ -29,18 +28,36 @@ pub enum Answer {
     },
 }
 
+/// The kind of finding that says why a machine gets no kickstart.
+pub const FAULT: &str = "no-kickstart";
+
 /// Why a machine gets no kickstart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnswerError {
     /// The file.
     pub file: String,
-    /// The line, where it is known, and the reason.
+    /// The line, counted from 1, where it is known.
+    pub line: Option<usize>,
+    /// The reason.
     pub what: String,
+}
+
+impl AnswerError {
+    /// The same as what a check finds: the installer gets nothing.
+    pub fn finding(&self) -> Finding {
+        match self.line {
+            Some(line) => Finding::at(Severity::Error, line, 1, FAULT, self.what.clone()),
+            None => Finding::whole(Severity::Error, FAULT, self.what.clone()),
+        }
+    }
 }
 
 impl fmt::Display for AnswerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {}", self.file, self.what)
+        match self.line {
+            Some(line) => write!(f, "{}, line {line}: {}", self.file, self.what),
+            None => write!(f, "{}, {}", self.file, self.what),
+        }
     }
 }
 
@@ -85,7 +102,7 @@ impl Answer {
     /// # Errors
     /// When it cannot be one.
     pub fn parse(file: &str, bytes: Vec<u8>) -> Result<Self, AnswerError> {
-        let error = |what: String| AnswerError { file: file.to_owned(), what };
+        let error = |what: String| AnswerError { file: file.to_owned(), line: None, what };
         if !file.ends_with(".j2") {
             return Kickstart::parse(bytes)
                 .map(Self::Plain)
@@ -96,7 +113,8 @@ impl Answer {
             return Err(error(format!("not a kickstart: {what}")));
         }
         let text = String::from_utf8(bytes).map_err(|_| error("not UTF-8 text".into()))?;
-        let template = Template::parse(text).map_err(|what| error(what.to_string()))?;
+        let template = Template::parse(text)
+            .map_err(|TemplateError { line, what }| AnswerError { line, ..error(what) })?;
         Ok(Self::Template { file: file.to_owned(), template: Box::new(template) })
     }
 }
@@ -140,20 +158,17 @@ impl Answers {
         }
     }
 
-    /// What comes of a template for a machine, before anything is put in, and the template's file; nothing when the machine's
-    /// kickstart is none.
+    /// What comes of a template for a machine, before anything is put in; nothing when the machine's kickstart is none.
     ///
     /// # Errors
     /// When it cannot be filled in.
-    pub fn filled_in(
-        &self,
-        machine: &Machine,
-        at: &Circumstances,
-    ) -> Result<Option<(&str, Kickstart)>, AnswerError> {
+    pub fn filled_in<'a>(
+        &'a self,
+        machine: &'a Machine,
+        at: &'a Circumstances,
+    ) -> Result<Option<FilledIn<'a>>, AnswerError> {
         match self.of(machine, at) {
-            Some(Answer::Template { file, template }) => {
-                fill_in(file, template, machine, at).map(|kickstart| Some((file.as_str(), kickstart)))
-            }
+            Some(Answer::Template { file, template }) => FilledIn::new(file, template, machine, at).map(Some),
             Some(Answer::Plain(_)) | None => Ok(None),
         }
     }
@@ -187,54 +202,6 @@ impl Answers {
         let own = machine.listed.as_ref().and_then(|row| self.own.get(row.ks.as_ref()?));
         own.or(self.shared.as_ref()).or_else(|| self.written.get(&at.image))
     }
-}
-
-fn fill_in(
-    file: &str,
-    template: &Template,
-    machine: &Machine,
-    at: &Circumstances,
-) -> Result<Kickstart, AnswerError> {
-    let error = |what: String| AnswerError { file: file.to_owned(), what };
-    let text =
-        template.render(variables(machine, at)).map_err(|what: TemplateError| error(what.to_string()))?;
-    Kickstart::parse(text.into_bytes())
-        .map_err(|what: KickstartError| error(format!("what comes of it is no kickstart: {what}")))
-}
-
-/// What templates know: the list's columns, `machine`, `image` and `server`.
-fn variables(machine: &Machine, at: &Circumstances) -> Variables {
-    let (mut all, mut own) = (Variables::default(), Variables::default());
-    let listed = machine.listed.as_deref();
-    let ip = listed.and_then(|row| row.ip).or(machine.ip).map(|ip| ip.to_string());
-    let uuid = machine.uuid.map(|uuid| uuid.to_string());
-    let is_empty = |name: &str, value: &str| value.is_empty() && KNOWN_COLUMNS.contains(&name);
-    let columns = listed.iter().flat_map(|row| &row.variables);
-    for (name, value) in columns.filter(|(name, value)| !is_empty(name, value)) {
-        all.set(name, value);
-        own.set(name, value);
-    }
-    own.set("mac", &machine.mac.to_string());
-    own.set_known("ip", ip.as_deref());
-    for (name, value) in [("uuid", &uuid), ("name", &machine.name)] {
-        own.set_known(name, value.as_deref());
-        all.set_known(name, value.as_deref());
-    }
-    all.set("mac", &machine.mac.to_string());
-    all.set_known("ip", ip.as_deref());
-    all.set_all("machine", own);
-
-    let (mut image, mut server) = (Variables::default(), Variables::default());
-    image.set("name", &at.image);
-    image.set("title", &at.title);
-    image.set("url", &at.tree);
-    image.set_known("version", at.version.as_deref());
-    all.set_all("image", image);
-    server.set("ip", &at.server.to_string());
-    server.set("url", at.root.trim_end_matches('/'));
-    server.set("http_port", &at.http_port.to_string());
-    all.set_all("server", server);
-    all
 }
 
 #[cfg(test)]

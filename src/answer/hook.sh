@@ -18,7 +18,7 @@ know() {
 send() {
     curl -s -f -m 10 --connect-timeout 3 -H Expect: -H Content-Type:text/plain -o /dev/null --data-binary @$1 @URL@/$2 && return
     timeout 10 wget -q -O /dev/null --post-file=$1 @URL@/$2 && return
-    python -c 'import sys,socket,urllib;socket.setdefaulttimeout(10);urllib.urlopen(sys.argv[1],open(sys.argv[2]).read()).read()' @URL@/$2 $1
+    python -c 'import sys,socket,urllib2;socket.setdefaulttimeout(10);urllib2.urlopen(sys.argv[1],open(sys.argv[2]).read()).read()' @URL@/$2 $1
 }
 for word; do
     know $word | tail -c 16000 >/tmp/pxego-$word

@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod check;
 mod document;
+pub mod filling;
 pub mod finding;
 pub mod foreign;
 pub mod hash;

@@ -4,6 +4,9 @@
 //! is put in as it is; for any other the template must say where it stands: `{{ x | ks }}` is one word of a kickstart
 //! command, `{{ x | sh }}` one word of a script, `{{ x | safe }}` the user's own responsibility.
 
+mod lines;
+mod missing;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::thread;
@@ -11,6 +14,8 @@ use std::thread;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
+
+pub use lines::Lines;
 
 /// What a template may cost: a loop that goes on and on ends after some 30 ms, or 30 MB.
 const FUEL: u64 = 500_000;
@@ -77,6 +82,14 @@ impl Variables {
         self.0.insert(name.to_owned(), below.into_value());
     }
 
+    /// Whether a name means something, or one below a name, as `machine.name`.
+    fn knows(&self, name: &str) -> bool {
+        let (first, rest) = name.split_once('.').map_or((name, None), |(first, rest)| (first, Some(rest)));
+        self.0.get(first).is_some_and(|value| {
+            rest.is_none_or(|rest| value.get_attr(rest).is_ok_and(|below| !below.is_undefined()))
+        })
+    }
+
     fn into_value(self) -> Value {
         Value::from_object(Names(self.0))
     }
@@ -125,7 +138,17 @@ impl Template {
     pub fn render(&self, variables: Variables) -> Result<String, TemplateError> {
         with_room(|| {
             let template = self.environment.get_template(NAME).map_err(|error| explain(&error))?;
-            template.render(variables.into_value()).map_err(|error| explain(&error))
+            template.render(variables.clone().into_value()).map_err(|error| {
+                let mut explained = explain(&error);
+                if matches!(error.kind(), ErrorKind::UndefinedError)
+                    && let Some(line) = explained.line
+                {
+                    let missing = missing::missing(template.source(), line, &variables);
+                    let colon = if missing.is_empty() { "" } else { ": " };
+                    explained.what += &format!("{colon}{}", missing.join(", "));
+                }
+                explained
+            })
         })
     }
 }

@@ -27,17 +27,23 @@ const FILES_TOLD: usize = 4;
 
 /// Compares kickstarts with one image. Its packages are read once, for the first that names some.
 pub(super) struct Judge {
+    server: Cidr,
+    /// What the image installs; nothing where it does not say.
     release: Option<Release>,
     served: Option<Served>,
     repository: OnceCell<Option<Repository>>,
 }
 
 impl Judge {
-    /// One for `image`, as it will be served from `server`.
-    pub(super) fn new(image: &Image, server: Cidr, http_port: u16) -> Self {
+    /// One for `image`, as it will be served from `server`; or for no certain one.
+    pub(super) fn new(image: Option<&Image>, server: Cidr, http_port: u16) -> Self {
         Self {
-            release: Release::of(&image.media),
-            served: served(image, server, http_port),
+            server,
+            release: image.and_then(|image| Release::of(&image.media)),
+            served: match image {
+                Some(image) => served(image, server, http_port),
+                None => Some(served_by(server, http_port)),
+            },
             repository: OnceCell::new(),
         }
     }
@@ -54,31 +60,56 @@ impl Judge {
         config: &Config,
         advice: &mut Advice,
     ) -> Result<Option<String>, Refusal> {
+        self.judge_placed(kickstart, named, image, config, advice, |_| ())
+    }
+
+    /// The same, where `place` says where in the user's file the findings are.
+    pub(super) fn judge_placed(
+        &self,
+        kickstart: &Kickstart,
+        named: &Named<'_>,
+        image: &Image,
+        config: &Config,
+        advice: &mut Advice,
+        place: impl FnOnce(&mut Report),
+    ) -> Result<Option<String>, Refusal> {
         judge_source(kickstart, named.shown, image)?;
-        let Some(report) = self.report(image, kickstart.text())? else { return Ok(None) };
+        let Some(release) = self.release else { return Ok(None) };
+        let mut report = self.report(kickstart.text(), release, Some(image))?;
+        place(&mut report);
         let looked = Looked { named, title: &image.media.name, report: &report };
         let forced = looked.stop(config)?;
         advice.add(&looked);
         Ok(forced)
     }
 
-    /// What the installer on the image will make of `text`; nothing where its release is not known.
-    fn report(&self, image: &Image, text: &[u8]) -> Result<Option<Report>, Refusal> {
-        let Some(release) = self.release else { return Ok(None) };
-        let repository = match self.repository.get() {
+    /// The command that shows everything about a kickstart and an image.
+    pub(super) fn command(&self, shown: &str, image: &Image) -> String {
+        check_command(shown, image, self.server)
+    }
+
+    /// What a release's installer will make of `text`. What the image has is looked at if there is one.
+    pub(super) fn report(
+        &self,
+        text: &[u8],
+        release: Release,
+        image: Option<&Image>,
+    ) -> Result<Report, Refusal> {
+        let repository = match (self.repository.get(), image) {
             _ if !names_packages(text, release) => None,
-            Some(repository) => repository.as_ref(),
-            None => {
+            (Some(repository), _) => repository.as_ref(),
+            (None, None) => None,
+            (None, Some(image)) => {
                 let repository = ks::repository(image, text, release)?;
                 self.repository.get_or_init(|| repository).as_ref()
             }
         };
-        Ok(Some(check(text, Against { release, repository, served: self.served.as_ref() })))
+        Ok(check(text, Against { release, repository, served: self.served.as_ref() }))
     }
 }
 
 /// What there is for installers of `image`; nothing where it brings no packages.
-pub(super) fn served(image: &Image, server: Cidr, http_port: u16) -> Option<Served> {
+fn served(image: &Image, server: Cidr, http_port: u16) -> Option<Served> {
     let site = bare_site(server, http_port);
     let (id, repositories) = match &image.packages {
         Packages::Own => (&image.id, image.media.repositories.clone()),
@@ -89,13 +120,13 @@ pub(super) fn served(image: &Image, server: Cidr, http_port: u16) -> Option<Serv
 }
 
 /// The same where no image is named.
-pub(super) fn served_by(server: Cidr) -> Served {
-    let root = bare_site(server, 80).url(Protocol::Http, "");
+fn served_by(server: Cidr, http_port: u16) -> Served {
+    let root = bare_site(server, http_port).url(Protocol::Http, "");
     Served { root, tree: None, repositories: Vec::new() }
 }
 
 /// Knows how URLs look.
-fn bare_site(server: Cidr, http_port: u16) -> Site {
+pub(super) fn bare_site(server: Cidr, http_port: u16) -> Site {
     Site {
         server: server.address,
         http_port,
@@ -141,7 +172,7 @@ impl Looked<'_> {
         Err(Refusal::new(format!(
             "the installer of {title} would stop at this kickstart:\n{}Mend it and see what is left with\n\n    {more}\n\n\
              or serve it as it is with --force",
-            ks::for_people(shown, &listed, false)
+            ks::for_people(shown, &listed, "")
         )))
     }
 }
@@ -160,7 +191,7 @@ fn judge_source(kickstart: &Kickstart, shown: &str, image: &Image) -> Result<(),
 }
 
 /// The command that shows what an image's installer makes of a kickstart.
-pub(super) fn check_command(shown: &str, image: &Image, server: Cidr) -> String {
+fn check_command(shown: &str, image: &Image, server: Cidr) -> String {
     let address = if server == DEFAULT_ADDRESS { String::new() } else { format!(" --address {server}") };
     format!("pxego ks --check {shown} --iso {}{address}", image.path.display())
 }

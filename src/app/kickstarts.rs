@@ -2,10 +2,14 @@
 
 use super::images::Image;
 use super::{Refusal, ks};
-use crate::answer::write::{Sources, write, write_asking};
-use crate::answer::{Kickstart, Profile, Release};
+use crate::answer::hooks::Dialect;
+use crate::answer::write::{Sources, without_passwords, write, write_asking};
+use crate::answer::{Circumstances, Kickstart, Profile, Release};
+use crate::boot::Site;
 use crate::boot::site::Packages;
 use crate::config::Config;
+use crate::content::Protocol;
+use crate::media::AnswerKind;
 
 /// What a kickstart is written from: the address in it is known later.
 pub(super) struct Written {
@@ -20,32 +24,61 @@ impl Written {
         self.profile.is_none()
     }
 
-    /// The kickstart for an image whose tree is at `tree`. The line that says where packages come from is put in as into
-    /// any other.
+    /// The kickstart for an image whose tree is at `tree`; nothing where it cannot be written. Where one asks, its line `url`
+    /// is written here; into one of a profile it is put when a machine fetches it, as into the user's own.
     pub(super) fn kickstart(&self, image: &Image, tree: &str) -> Option<Kickstart> {
         let own = if image.packages == Packages::Own { &image.media.repositories[..] } else { &[] };
         let sources = Sources::of_tree(tree, own);
         let text = match &self.profile {
             None => write_asking(self.release, &sources),
-            // It was written once before, to see that it can be. Its source is put in as into any other.
+            // It was written once before, to see that it can be.
             Some(profile) => write(profile, self.release, &Sources { tree: None, ..sources }).ok()?,
         };
         Kickstart::parse(text.into_bytes()).ok()
     }
 }
 
-/// The profile that kickstarts are written from; its passwords are made here, one for all images.
+/// What kickstarts for an image must know, whose packages are at `tree`.
+pub(super) fn circumstances(image: &Image, site: &Site, tree: String) -> Circumstances {
+    let Image { id, media, .. } = image;
+    Circumstances {
+        server: site.server,
+        http_port: site.http_port,
+        root: site.url(Protocol::Http, ""),
+        tree,
+        image: id.to_string(),
+        title: media.name.clone(),
+        version: media.version.clone(),
+        dialect: (media.answer == AnswerKind::Kickstart)
+            .then(|| Dialect::of(media.family.id, &media.product, media.version.as_deref())),
+    }
+}
+
+/// The profile that kickstarts are written from; its passwords are not made yet.
 pub(super) fn profile(config: &Config) -> Result<Option<Profile>, Refusal> {
     let Some(written) = &config.written else { return Ok(None) };
     let mut profile = ks::of_file(written.profile.as_deref()).map_err(Refusal::wrong_use)?;
     if let Some(wipe) = &written.wipe {
         profile.disk.wipe = Some(wipe.clone());
     }
-    ks::make_passwords(&mut profile)?;
     Ok(Some(profile))
 }
 
-/// What a kickstart for this image is written from. It is written once already, to see that it can be.
+/// Makes the passwords, one for all images; unless no machine will ever get what is written.
+pub(super) fn make_passwords<'a>(
+    mut profile: Profile,
+    written: impl Iterator<Item = &'a mut Written>,
+) -> Result<(), Refusal> {
+    let mut written = written.peekable();
+    if written.peek().is_some() {
+        ks::make_passwords(&mut profile)?;
+        written.for_each(|it| it.profile = Some(profile.clone()));
+    }
+    Ok(())
+}
+
+/// What a kickstart for this image is written from. It is written once already, to see that it can be: with no password that
+/// anybody was shown.
 pub(super) fn write_from(profile: &Profile, image: &Image) -> Result<Written, Refusal> {
     let media = &image.media;
     let release = Release::of(media).ok_or_else(|| {
@@ -62,7 +95,7 @@ pub(super) fn write_from(profile: &Profile, image: &Image) -> Result<Written, Re
             media.name
         )));
     }
-    let text = write(profile, release, &Sources::default()).map_err(Refusal::new)?;
+    let text = write(&without_passwords(profile), release, &Sources::default()).map_err(Refusal::new)?;
     if image.packages == Packages::Own {
         ks::refuse_missing(&text, release, image)?;
     }

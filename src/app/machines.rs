@@ -46,7 +46,11 @@ fn only(text: &str) -> Result<Only, Refusal> {
     Ok(Only::List(list))
 }
 
-fn read_list(option: &str, path: &Path) -> Result<MachineList, Refusal> {
+/// Reads a list of machines.
+///
+/// # Errors
+/// When it cannot be used: every line that is wrong.
+pub(super) fn read_list(option: &str, path: &Path) -> Result<MachineList, Refusal> {
     let bytes = read(path, table::MAX_LEN).map_err(|error| cannot_open(option, path, &error))?;
     MachineList::parse(&bytes).map_err(|errors| {
         let one = |error: &ListError| match error.line {
@@ -55,7 +59,8 @@ fn read_list(option: &str, path: &Path) -> Result<MachineList, Refusal> {
         };
         let all: Vec<String> = errors.iter().map(one).collect();
         Refusal::new(format!(
-            "{option}: the list of machines cannot be used. Correct it, then start again\n  {}",
+            "{}: the list of machines cannot be used. Correct it, then start again\n  {}",
+            option.trim_end(),
             all.join("\n  ")
         ))
     })
@@ -97,7 +102,7 @@ pub(super) fn read_answer(option: &str, path: &Path) -> Result<Answer, Refusal> 
 }
 
 /// The bytes of a file. One more than it may have tells that it is too long, whatever it is (a disk, `/dev/zero`).
-fn read(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+pub(super) fn read(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let limit = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     File::open(path)?.take(limit).read_to_end(&mut bytes)?;

@@ -10,18 +10,16 @@ use std::sync::{Arc, Mutex, OnceLock};
 use super::custody::Ward;
 use super::given::Given;
 use super::images::{self, Image, Images};
-use super::judge::{self, Advice, Judge, Named};
+use super::judge::{Advice, Judge, Named};
 use super::kickstarts::{self, Written};
 use super::offer::Programs;
 use super::verify::{Opened, Report, Task};
 use super::{Refusal, complain, machines, templates};
 use crate::answer::answers::Answer;
-use crate::answer::hooks::Dialect;
 use crate::answer::{Answers, Circumstances, Kickstart, foreign};
 use crate::boot::Site;
 use crate::boot::site::{self, MenuWish};
 use crate::config::{Cidr, Config};
-use crate::content::Protocol;
 use crate::content::catalog::{Catalog, Parts, Tree, Unpack};
 use crate::event::human_bytes;
 use crate::image::FileTree;
@@ -85,19 +83,20 @@ impl Prepared {
             shared_name.zip(shared.as_ref()).into_iter().chain(named).collect();
         let given = config.loaders.iter().map(Given::read).collect::<Result<_, _>>()?;
         let profile = kickstarts::profile(config)?;
+        let is_for_nobody = policy.all_have_kickstarts();
         let is_only = images.len() == 1;
         let mut advice = Advice::default();
         let mut prepared = Vec::new();
         for image in images {
             let takes_answer = takes_kickstart(&image) || is_foreign(&image);
             let mut has_kickstart = takes_answer && !kickstarts.is_empty();
-            let judge = Judge::new(&image, server, config.http_port);
+            let judge = Judge::new(Some(&image), server, config.http_port);
             for (name, answer) in kickstarts.iter().filter(|_| takes_answer) {
                 let Answer::Plain(kickstart) = answer else { continue };
                 let judged = if is_foreign(&image) {
                     judge_kind(kickstart, name, &image).map(|()| None)
                 } else {
-                    let more = judge::check_command(name, &image, server);
+                    let more = judge.command(name, &image);
                     judge.judge(kickstart, &Named { shown: name, more: &more }, &image, config, &mut advice)
                 };
                 match judged {
@@ -111,7 +110,7 @@ impl Prepared {
                 }
             }
             let mut written = None;
-            if let Some(profile) = profile.as_ref().filter(|_| takes_kickstart(&image)) {
+            if let Some(profile) = profile.as_ref().filter(|_| takes_kickstart(&image) && !is_for_nobody) {
                 match kickstarts::write_from(profile, &image) {
                     Ok(from) => written = Some(from),
                     Err(refusal) if !is_only => {
@@ -131,7 +130,13 @@ impl Prepared {
         {
             warnings.push(format!("{name} is given to nobody: no image takes it"));
         }
-        if profile.is_some() && prepared.iter().all(|it| it.written.is_none()) {
+        if profile.is_some() && is_for_nobody {
+            warnings.push(
+                "nobody gets the kickstart that --wipe or --profile writes: each machine of --only has its own in the list. \
+                 Leave --wipe and --profile out"
+                    .to_owned(),
+            );
+        } else if profile.is_some() && prepared.iter().all(|it| it.written.is_none()) {
             warnings.push(
                 "no image takes the kickstart that --wipe or --profile writes: nothing is installed by itself, and nothing \
                  erased. Give the image's own kind of answer file with --ks"
@@ -150,6 +155,9 @@ impl Prepared {
             true => (unchecked.into_iter().map(verify).collect::<Result<_, _>>()?, Vec::new()),
             false => (Vec::new(), unchecked),
         };
+        if let Some(profile) = profile {
+            kickstarts::make_passwords(profile, prepared.iter_mut().filter_map(|it| it.written.as_mut()))?;
+        }
         let answers = Answers::new(shared, own, config.has_hooks);
         let menu = config.menu.clone();
         Ok(Self {
@@ -398,19 +406,10 @@ impl Prepare {
 
     /// What kickstarts for it must know; nothing where it is not installed by one.
     fn circumstances(&self, site: &Site) -> Option<Circumstances> {
-        let Image { id, media, .. } = &self.image;
+        let id = &self.image.id;
         let image = site.image(id).filter(|_| self.has_kickstart)?;
-        Some(Circumstances {
-            server: site.server,
-            http_port: site.http_port,
-            root: site.url(Protocol::Http, ""),
-            tree: site.packages_url(image).unwrap_or_else(|| site.tree_url(id)),
-            image: id.to_string(),
-            title: media.name.clone(),
-            version: media.version.clone(),
-            dialect: takes_kickstart(&self.image)
-                .then(|| Dialect::of(media.family.id, &media.product, media.version.as_deref())),
-        })
+        let tree = site.packages_url(image).unwrap_or_else(|| site.tree_url(id));
+        Some(kickstarts::circumstances(&self.image, site, tree))
     }
 }
 
@@ -449,8 +448,10 @@ pub(super) fn cannot_open(option: &str, path: &Path, error: &io::Error) -> Refus
     let shown = path.display();
     let remedy = match error.kind() {
         io::ErrorKind::NotFound => {
-            let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
-            format!("See what is there with \"ls -l {}\"", directory.unwrap_or(Path::new(".")).display())
+            // The nearest that is there.
+            let above = path.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty());
+            let directory = above.into_iter().find(|above| above.exists()).unwrap_or(Path::new("."));
+            format!("See what is there with \"ls -l {}\"", directory.display())
         }
         io::ErrorKind::PermissionDenied => format!("See who may read it with \"ls -l {shown}\""),
         io::ErrorKind::InvalidInput => format!("See what it is with \"ls -l {shown}\""),

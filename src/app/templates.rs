@@ -1,11 +1,10 @@
 //! Templates of kickstarts, tried on machines before there are any: on each of the list, and on one that is not in it.
 
-use std::path::PathBuf;
-
 use super::Refusal;
 use super::images::Image;
 use super::judge::{Advice, Judge, Named};
-use crate::answer::Kickstart;
+use crate::answer::filling::FilledIn;
+use crate::answer::finding::Report;
 use crate::config::Config;
 use crate::machine::policy::Only;
 use crate::machine::{Machine, Policy};
@@ -35,17 +34,16 @@ pub(super) fn title(machine: &Machine) -> String {
     }
 }
 
-/// The command that shows what an image's installer makes of a machine's kickstart.
-fn command(machine: &Machine, image: &Image, config: &Config) -> String {
-    let (mac, iso) = (machine.mac, image.path.display());
-    let option = |name: &str, path: &Option<PathBuf>| {
-        path.as_ref().map(|path| format!(" {name} {}", path.display())).unwrap_or_default()
-    };
-    let (ks, machines) = (option("--ks", &config.kickstart), option("--machines", &config.machines));
-    let name = config.names.as_ref().map(|pattern| format!(" --name {pattern}")).unwrap_or_default();
-    format!(
-        "pxego ks --for {mac} --iso {iso}{ks}{machines}{name} --no-hooks | pxego ks --check /dev/stdin --iso {iso}"
-    )
+/// The same in brackets behind a file.
+pub(super) fn short_title(machine: &Machine) -> String {
+    machine.listed.as_ref().map_or_else(|| "a machine in no list".to_owned(), |row| row.title())
+}
+
+/// The options that tell `pxego ks --check` of the same machines.
+fn machine_options(config: &Config) -> String {
+    let machines = config.machines.as_ref().map(|path| format!(" --machines {}", path.display()));
+    let name = config.names.as_ref().map(|pattern| format!(" --name {pattern}"));
+    [machines, name].into_iter().flatten().collect()
 }
 
 /// What an image's installer will make of kickstarts that were filled in from a file each: a sentence where some are served by
@@ -54,7 +52,7 @@ fn command(machine: &Machine, image: &Image, config: &Config) -> String {
 /// # Errors
 /// When the installer would stop at one.
 pub(super) fn judge<'a>(
-    all: impl Iterator<Item = (&'a Machine, (&'a str, Kickstart))>,
+    all: impl Iterator<Item = (&'a Machine, FilledIn<'a>)>,
     judge: &Judge,
     image: &Image,
     config: &Config,
@@ -63,14 +61,15 @@ pub(super) fn judge<'a>(
     let (mut forced, mut files) = (None, Vec::new());
     let mut refused: Option<Refusal> = None;
     let mut others = Vec::new();
-    for (machine, (file, kickstart)) in all {
-        let whose =
-            machine.listed.as_ref().map_or_else(|| "a machine in no list".to_owned(), |row| row.title());
-        let shown = format!("{file} ({whose})");
-        let more = command(machine, image, config);
+    for (machine, filled_in) in all {
+        let file = filled_in.file;
+        let shown = format!("{file} ({})", short_title(machine));
+        let more = judge.command(file, image) + &machine_options(config);
         let mut own = Advice::default();
         let into = if files.contains(&file) { &mut own } else { &mut *advice };
-        match judge.judge(&kickstart, &Named { shown: &shown, more: &more }, image, config, into) {
+        let named = Named { shown: &shown, more: &more };
+        let place = |report: &mut Report| filled_in.place(report);
+        match judge.judge_placed(&filled_in.kickstart, &named, image, config, into, place) {
             Ok(Some(_)) if forced.is_some() => others.push(title(machine)),
             Ok(told) => forced = forced.or(told),
             Err(_) if refused.is_some() => others.push(title(machine)),

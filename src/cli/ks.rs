@@ -10,12 +10,14 @@ use super::words::path;
 pub(super) const HEAD: &str = "\
 Usage: pxego ks (--iso FILE | --release NAME) [OPTION ...]
        pxego ks --check FILE [--iso FILE] [--release NAME] [--json]
+       pxego ks --check FILE.j2 [--machines FILE] [--iso FILE] [OPTION ...]
        pxego ks --for MAC --iso FILE [--ks FILE] [--machines FILE] [OPTION ...]
 
 Prints a kickstart for a release, to be used with --ks or anywhere else;
 checks one: what stops the installer, what it will ask, what the image does
-not have; or prints what one machine would get from the server. Without --wipe
-nothing on any disk is touched: the installer asks.
+not have; or prints what one machine would get from the server. A template
+(*.j2) is checked as it is filled in for each machine. Without --wipe nothing
+on any disk is touched: the installer asks.
 
 ";
 
@@ -38,7 +40,7 @@ pub struct KsOptions {
     #[argh(option, arg_name = "name")]
     pub release: Option<String>,
 
-    /// check this kickstart instead of writing one
+    /// check this kickstart, or this template (*.j2), instead of writing one
     #[argh(option, arg_name = "file", from_str_fn(path))]
     pub check: Option<PathBuf>,
 
@@ -50,11 +52,11 @@ pub struct KsOptions {
     #[argh(option, arg_name = "file", from_str_fn(path))]
     pub ks: Option<PathBuf>,
 
-    /// with --for: the list of machines that the server is given
+    /// with --for, and with --check of a template: the list of machines that the server is given
     #[argh(option, arg_name = "file", from_str_fn(path))]
     pub machines: Option<PathBuf>,
 
-    /// with --for: the pattern of names that the server is given
+    /// with --for, and with --check of a template: the pattern of names that the server is given
     #[argh(option, arg_name = "pattern")]
     pub name: Option<String>,
 

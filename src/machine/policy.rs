@@ -62,6 +62,23 @@ impl Policy {
         self.list.find(mac, uuid, serial).cloned()
     }
 
+    /// Whether every machine that is served has a kickstart of its own in the list.
+    pub fn all_have_kickstarts(&self) -> bool {
+        let has = |row: Option<Arc<Listed>>| row.is_some_and(|row| row.ks.is_some());
+        match &self.only {
+            Only::Everyone => false,
+            Only::Cards(cards) => cards.iter().all(|card| has(self.listed(*card, None, None))),
+            Only::List(list) => list.rows().iter().all(|row| {
+                let uuid = row.uuid.as_deref();
+                let same = |other: &&Arc<Listed>| {
+                    row.mac.is_some() && other.mac == row.mac
+                        || uuid.is_some() && other.uuid.as_deref() == uuid
+                };
+                has(self.list.rows().iter().find(same).cloned())
+            }),
+        }
+    }
+
     /// Whether a name is one of the list.
     pub fn names(&self, name: &str) -> bool {
         self.list.rows().iter().any(|row| row.name.as_deref() == Some(name))
@@ -85,6 +102,22 @@ mod tests {
         let uuid =
             [0x44, 0x45, 0x4c, 0x4c, 0x42, 0, 0x10, 0x48, 0x80, 0x56, 0xb4, 0xc0, 0x4f, 0x4b, 0x4d, 0x32];
         assert!(list.contains(stranger, Some(Uuid(uuid))));
+    }
+
+    #[test]
+    fn whether_all_have_kickstarts_is_known_of_those_that_are_served() {
+        let list = |text: &str| MachineList::parse(text.as_bytes()).expect("a list");
+        let rows = "mac,uuid,ks\n52:54:00:00:00:01,,a.cfg\n52:54:00:00:00:02,,\n\
+                    ,4c4c4544-0042-4810-8056-b4c04f4b4d32,c.cfg\n";
+        let policy = |only| Policy { list: list(rows), only, names: None };
+        let cards = |text| Only::cards(text).expect("addresses").expect("addresses");
+        assert!(!policy(Only::Everyone).all_have_kickstarts());
+        assert!(policy(cards("52:54:00:00:00:01")).all_have_kickstarts());
+        assert!(!policy(cards("52:54:00:00:00:01,52:54:00:00:00:02")).all_have_kickstarts());
+        assert!(!policy(cards("52:54:00:00:00:09")).all_have_kickstarts());
+        let some = "mac,uuid\n52:54:00:00:00:01,\n,4c4c4544-0042-4810-8056-b4c04f4b4d32\n";
+        assert!(policy(Only::List(list(some))).all_have_kickstarts());
+        assert!(!policy(Only::List(list(rows))).all_have_kickstarts());
     }
 
     #[test]

@@ -12,6 +12,9 @@ use crate::wire::pxe::Uuid;
 /// and has no address is forgotten.
 const MAX_MACHINES: usize = 4096;
 
+/// Most cards of others whose address is remembered. A stranger can make up those too: past this all are forgotten.
+const MAX_NEIGHBOURS: usize = 4096;
+
 /// What is known of one machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
@@ -154,6 +157,8 @@ pub struct Arrival {
 pub struct Registry {
     machines: HashMap<MacAddr, Machine>,
     by_ip: HashMap<Ipv4Addr, MacAddr>,
+    /// Cards that are none that a machine boots from, at the addresses that another server gave them.
+    neighbours: HashMap<Ipv4Addr, MacAddr>,
     policy: Policy,
     random: Box<dyn FnMut() -> u128 + Send>,
 }
@@ -164,6 +169,7 @@ impl Registry {
         Self {
             machines: HashMap::new(),
             by_ip: HashMap::new(),
+            neighbours: HashMap::new(),
             policy: Policy::default(),
             random: Box::new(random),
         }
@@ -280,6 +286,34 @@ impl Registry {
         if self.machines.contains_key(&mac) {
             self.by_ip.insert(ip, mac);
         }
+    }
+
+    /// Notes that the card `mac` of our wire uses an address that another server gave it. If it is none that a machine boots
+    /// from, it may be the second one of a machine that asks from there. Whoever else was thought to be there is not.
+    pub fn lives_at(&mut self, mac: MacAddr, ip: Ipv4Addr, now_millis: u64) {
+        if let Some(machine) = self.machines.get(&mac) {
+            self.neighbours.remove(&ip);
+            if machine.ip != Some(ip) {
+                self.bind(mac, ip, now_millis);
+            }
+            return;
+        }
+        if self.neighbours.get(&ip) == Some(&mac) {
+            return;
+        }
+        if self.neighbours.len() >= MAX_NEIGHBOURS {
+            self.neighbours.clear();
+        }
+        self.neighbours.insert(ip, mac);
+        self.by_ip.retain(|its, other| {
+            let is_own = self.machines.get(other).is_some_and(|machine| machine.ip == Some(*its));
+            *its != ip || is_own
+        });
+    }
+
+    /// The card that is at `ip`, as far as that is known: the one that a machine boots from, or another.
+    pub fn card_at(&self, ip: Ipv4Addr) -> Option<MacAddr> {
+        self.by_ip.get(&ip).or_else(|| self.neighbours.get(&ip)).copied()
     }
 
     /// The record of `mac`.
@@ -399,6 +433,29 @@ mod tests {
         assert_eq!(registry.by_mac(mac(1)).and_then(|machine| machine.ip), Some(own));
         registry.is_also_at(mac(9), other);
         assert_eq!(registry.by_ip(other).map(|machine| machine.mac), Some(mac(2)), "nobody has that card");
+    }
+
+    #[test]
+    fn beside_another_server_a_card_that_boots_nothing_is_known_where_it_is() {
+        let mut registry = registry();
+        let [own, other] = [[10, 0, 0, 100], [10, 0, 0, 101]].map(Ipv4Addr::from);
+        registry.seen(mac(1), 0);
+        registry.lives_at(mac(1), own, 0);
+        registry.lives_at(mac(2), other, 0);
+        assert_eq!((registry.card_at(own), registry.card_at(other)), (Some(mac(1)), Some(mac(2))));
+        assert_eq!((registry.len(), registry.by_ip(other)), (1, None));
+        registry.is_also_at(mac(1), other);
+        registry.lives_at(mac(2), other, 1);
+        assert_eq!(registry.by_ip(other).map(|machine| machine.mac), Some(mac(1)));
+        // The other server gives the address to somebody else; nobody takes a machine's own from it so.
+        registry.lives_at(mac(3), other, 2);
+        registry.lives_at(mac(3), own, 2);
+        assert_eq!((registry.card_at(other), registry.by_ip(other)), (Some(mac(3)), None));
+        assert_eq!(registry.by_ip(own).map(|machine| machine.mac), Some(mac(1)));
+        for number in 0..10_000 {
+            registry.lives_at(mac(number + 10), Ipv4Addr::from(number), 3);
+        }
+        assert!(registry.neighbours.len() <= MAX_NEIGHBOURS);
     }
 
     #[test]

@@ -45,8 +45,7 @@ pub(super) fn foreign(text: &str, walk: &Walk) -> Option<Finding> {
         let message = format!("this is a template of {kind}, not yet a kickstart");
         let instead = match kind {
             "Jinja" => {
-                "check what a machine gets: pxego ks --for MAC --iso IMAGE --ks FILE --no-hooks | pxego ks --check \
-                        /dev/stdin"
+                "give the file a name that ends in .j2: then it is filled in for each machine, and so checked"
             }
             _ => "render it first, then check what comes out",
         };

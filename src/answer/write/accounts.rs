@@ -27,7 +27,16 @@ impl Writer<'_> {
         if !profile.ssh_keys.is_empty() {
             self.keys("root", &profile.ssh_keys);
         }
-        for user in &profile.users {
+        for (number, user) in profile.users.iter().enumerate() {
+            let name = user.name.as_str();
+            if name == "root" {
+                return Err(WriteError(
+                    "root is a user without being named; write root's password and keys by themselves".into(),
+                ));
+            }
+            if profile.users.iter().take(number).any(|other| other.name == user.name) {
+                return Err(WriteError(format!("the user {name} is there twice")));
+            }
             self.user(user)?;
         }
         Ok(())

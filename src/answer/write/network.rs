@@ -90,7 +90,7 @@ impl Writer<'_> {
                 return Err(WriteError(format!("{vlan} is no number of a VLAN; it is from 1 to 4094")));
             }
             let _ = write!(line, " --vlanid={vlan}");
-            if self.generation >= 7 {
+            if self.generation >= 7 && is_name_of_vlan(name) {
                 let _ = write!(line, " --interfacename={}", kickstart(name));
             }
         }
@@ -103,4 +103,16 @@ impl Writer<'_> {
         }
         Ok(line)
     }
+}
+
+/// Whether this can be a VLAN's name: at most 15 letters (IFNAMSIZ of Linux), behind the one dot a number, and in front of it
+/// what a card is called, not its address or `link`. Without a name the installer makes up one (`--interfacename` of
+/// pykickstart's `docs/kickstart-docs.rst`).
+fn is_name_of_vlan(name: &str) -> bool {
+    let card = name.split('.').next().unwrap_or_default();
+    name.len() <= 15
+        && name.matches('.').count() == 1
+        && !card.contains(':')
+        && !card.starts_with("vlan")
+        && !["link", "bootif", "ibft"].contains(&card)
 }

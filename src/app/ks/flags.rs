@@ -1,29 +1,22 @@
 //! The profile that the options of `pxego ks` describe, over the one that a file holds.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::net::Ipv4Addr;
 use std::path::Path;
 
 use crate::answer::Profile;
 use crate::answer::profile::{Addressing, Body, Name, Network, Password, Port, Repo, Script, SshKey};
 use crate::answer::profile::{Text, User, When};
+use crate::app::machines;
+use crate::app::prepare::cannot_open;
 use crate::cli::KsOptions;
 
-/// Most bytes of a file that goes into a profile. One more tells that there are too many.
-const MAX_FILE: u64 = (1 << 20) + 1;
+/// Most bytes of a file that goes into a profile.
+const MAX_FILE: usize = 1 << 20;
 
 /// Reads a file that is named on the command line.
 pub(super) fn read(option: &str, path: &Path) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_FILE).read_to_end(&mut bytes));
-    read.map_err(|error| cannot_read(option, path, &error))?;
-    Ok(bytes)
-}
-
-fn cannot_read(option: &str, path: &Path, error: &io::Error) -> String {
-    let shown = path.display();
-    format!("{option} {shown}: {error}. See what is there with \"ls -l {shown}\"")
+    let read = machines::read(path, MAX_FILE);
+    read.map_err(|error| cannot_open(&format!("{option} "), path, &error).text().to_owned())
 }
 
 /// The profile of a file; the default without one.

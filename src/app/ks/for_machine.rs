@@ -13,8 +13,8 @@ use crate::wire::MacAddr;
 pub(super) fn misplaced(options: &KsOptions) -> Option<&'static str> {
     [
         (options.ks.is_some(), "--ks"),
-        (options.machines.is_some(), "--machines"),
-        (options.name.is_some(), "--name"),
+        (options.machines.is_some() && options.check.is_none(), "--machines"),
+        (options.name.is_some() && options.check.is_none(), "--name"),
         (options.address.is_some() && options.check.is_none(), "--address"),
         (options.no_hooks, "--no-hooks"),
     ]

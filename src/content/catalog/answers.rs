@@ -104,19 +104,24 @@ impl Answers {
 /// Whether a request for the answer file of the machine that booted from the card `mac` comes from that machine.
 ///
 /// An installer with two cables may ask from another card than the firmware did. Then it must name the card that the file is
-/// for, which has to have an address of ours; and the one that it asks from, which has to have been given that address by us
-/// too, and must not be the card of another machine of the list. So a secret that was overheard is of no use to a stranger
-/// who makes up an address, nor to a machine that was installed before.
+/// for, which has to have an address; and the one that it asks from, which has to be the one at that address: given it by us,
+/// or, beside another server, seen on our wire with it. And that must not be the card of another machine of the list. So a
+/// secret that was overheard is of no use to a stranger who makes up an address, to one from behind a router, nor to a
+/// machine that was installed before.
 fn may_have(mac: MacAddr, request: &Request<'_>, machines: &mut Registry) -> bool {
     let Some(own) = machines.by_mac(mac) else { return false };
     if own.ip == Some(request.peer) {
         return true;
     }
-    let Some(asking) = machines.by_ip(request.peer) else { return false };
-    let line = |machine: &Machine| machine.listed.as_ref().map(|row| row.line);
-    let is_another = asking.mac != mac && line(asking).is_some_and(|other| line(own) != Some(other));
+    let Some(asking) = machines.card_at(request.peer) else { return false };
+    let row = match machines.by_mac(asking) {
+        Some(machine) => machine.listed.clone(),
+        None => machines.policy().listed(asking, None, None),
+    };
+    let own_line = own.listed.as_ref().map(|row| row.line);
+    let is_another = asking != mac && row.is_some_and(|row| own_line != Some(row.line));
     let names = |card: MacAddr| request.cards.contains(&card);
-    if is_another || own.ip.is_none() || !names(mac) || !names(asking.mac) {
+    if is_another || own.ip.is_none() || !names(mac) || !names(asking) {
         return false;
     }
     machines.is_also_at(mac, request.peer);
