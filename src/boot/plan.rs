@@ -245,14 +245,32 @@ impl Site {
             .unwrap_or_else(|| "Network boot".to_owned())
     }
 
-    /// What is typed for the entry `id` of `image`.
+    /// What is typed for the entry `id` of `image`, and for no other of this run.
     fn label(&self, image: &Image, id: &str) -> String {
         let is_first = image.entries.first().is_some_and(|first| first.id == id);
         match self.only_image() {
-            Some(_) if RESERVED.contains(&id) => format!("{id}-2"),
+            Some(_) if RESERVED.contains(&id) => {
+                // An image's own menu may have an entry `ks`, and one `ks-2`.
+                let has = |label: &String| image.entries.iter().any(|entry| entry.id == *label);
+                let mut numbered = (2_u32..).map(|number| format!("{id}-{number}"));
+                numbered.find(|label| !has(label)).unwrap_or_default()
+            }
             Some(_) => id.to_owned(),
             None if is_first && !image.has_kickstart => image.id.to_string(),
-            None => format!("{}-{id}", image.id),
+            None => {
+                // The entry `2` of `tools` is not the image `tools-2`. No image has a dot in its name.
+                let label = format!("{}-{id}", image.id);
+                let is_of = |other: &Image| {
+                    let rest = label.strip_prefix(other.id.as_str());
+                    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.']))
+                };
+                let is_longer = |other: &&Image| other.id.as_str().len() > image.id.as_str().len();
+                if self.images.iter().filter(is_longer).any(is_of) {
+                    format!("{}.{id}", image.id)
+                } else {
+                    label
+                }
+            }
         }
     }
 
