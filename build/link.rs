@@ -18,6 +18,8 @@ pub(crate) fn flags() -> Vec<&'static str> {
     // Functions that came out the same: rustc's own linker for this target, since 1.90, can fold them.
     if is_linked_by_lld() {
         flags.push("-Wl,--icf=all");
+        // Texts that end alike.
+        flags.push("-Wl,-O2");
     }
     flags
 }
