@@ -22,6 +22,9 @@ unpacked_arm64=$cache_dir/packages-arm64
 # shellcheck disable=SC2034 # for setup.sh and image.sh
 unpacked_signed=$cache_dir/packages-signed
 
+# Packages of another vendor, with the kernel and the loaders that it signed: they trust nobody else's.
+# shellcheck disable=SC2034 # for setup.sh and family.sh
+vendor_dir=$cache_dir/packages-ubuntu
 # Python 2, which the installers of EL5 and EL6 report with.
 # shellcheck disable=SC2034 # for setup.sh
 unpacked_python2=$cache_dir/python2

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes a small image of another family than Enterprise Linux: demo/family.sh LAYOUT [OUT.iso]
 #
-# LAYOUT is suse, arch, debian-live, clonezilla, alpine, coreos, ubuntu; debian-installer, whose kernel and ramdisk are the
+# LAYOUT is suse, arch, debian-live, clonezilla, alpine, coreos, ubuntu; ubuntu-signed, whose kernel and loaders are Ubuntu's;
+# debian-installer, whose kernel and ramdisk are the
 # real ones of Debian's package; unknown, of which nothing is known but its isolinux.cfg; memtest, ipxe and grub-rescue,
 # which come inside packages as they are. Kernels and loaders are real ones, of this computer's distribution; the ramdisk
 # imitates where the family's own looks first. Without OUT.iso the image is kept below target/ and made anew only when this
@@ -9,7 +10,7 @@
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 here=$(cd "$(dirname "$0")" && pwd)
-layouts="suse|arch|debian-live|clonezilla|alpine|coreos|ubuntu|debian-installer|unknown|memtest|ipxe|grub-rescue"
+layouts="suse|arch|debian-live|clonezilla|alpine|coreos|ubuntu|ubuntu-signed|debian-installer|unknown|memtest|ipxe|grub-rescue"
 layout=${1-}
 [[ $layout =~ ^($layouts)$ ]] || die "usage: demo/family.sh $layouts [OUT.iso]"
 
@@ -31,6 +32,10 @@ parts=("$shim" "$grubs"/*)
 if [[ $layout == debian-installer ]]; then
     installer=$(dirname "$(file_of '/usr/lib/debian-installer/images/*/amd64/text/debian-installer/amd64/linux')")
     parts+=("$installer/initrd.gz")
+fi
+if [[ $layout == ubuntu-signed ]]; then
+    [[ -e $vendor_dir/complete ]] || die "Ubuntu's packages are not there; demo/setup.sh test fetches them"
+    parts+=("$vendor_dir"/*.deb)
 fi
 begin "$layout" "${2-}" "${parts[@]}"
 
@@ -173,9 +178,19 @@ label linux
   append initrd=/images/pxeboot/initrd.img,/images/ignition.img coreos.liveiso=$volume $marker
 CFG
         ;;
-    ubuntu) # canonical/subiquity; its GRUB is no network one. The whole image goes over the cable, so it has no mark
+    ubuntu*) # canonical/subiquity; its GRUB is no network one. The whole image goes over the cable, so it has no mark
         volume="Ubuntu-Server 24.04.2 LTS amd64"
         guest casper/vmlinuz casper/initrd
+        if [[ $layout == ubuntu-signed ]]; then
+            pool=$tree/pool/main
+            mkdir -p "$pool"/{s/shim-signed,g/grub2-signed}
+            cp "$vendor_dir"/shim-signed_*.deb "$pool/s/shim-signed/"
+            cp "$vendor_dir"/grub-efi-amd64-signed_*.deb "$pool/g/grub2-signed/"
+            dpkg-deb --fsys-tarfile "$vendor_dir"/linux-image-*.deb |
+                tar -xO --wildcards './boot/vmlinuz-*' >"$tree/casper/vmlinuz"
+            # Older than others' kernels: then the loaders that all get are those others'.
+            touch -d 2001-01-01 "$tree/casper/vmlinuz"
+        fi
         root casper/ubuntu-server-minimal.squashfs
         text .disk/info <<<'Ubuntu-Server 24.04.2 LTS "Noble Numbat" - Release amd64 (20250215)'
         text casper/install-sources.yaml <<<"- id: ubuntu-server"

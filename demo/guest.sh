@@ -23,7 +23,11 @@ echo "release=$layout" >"$initrd/release"
 
 # Those of instructions that the emulated processor does not have are left out.
 # Modules, and before each one those that it needs; "builtin" ones are in the kernel.
-for name in virtio_pci virtio_net e1000 af_packet efivarfs virtio_blk xhci_pci sd_mod usb_storage; do
+# Ubuntu's kernel has what it needs built in.
+names=(virtio_pci virtio_net e1000 af_packet efivarfs virtio_blk xhci_pci sd_mod usb_storage)
+[[ $layout != ubuntu-signed ]] || names=()
+: >"$initrd/modules/order"
+for name in "${names[@]}"; do
     modprobe -d "${root:-/}" -S "$version" --show-depends "$name"
 done | awk '$1 == "insmod" && $2 !~ /pclmul/ && !seen[$2]++ { print $2 }' >"$initrd/modules/files"
 while read -r file; do

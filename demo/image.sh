@@ -71,6 +71,9 @@ case $layout in
     *-signed) grub=$(unpacked=$unpacked_signed file_of /usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed) ;;
     *) grub=$(file_of /usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed) ;;
 esac
+# no_efi FILE: a kernel of before Linux 3.3 was no EFI program. It began with a jump, of which a boot loader takes no notice.
+no_efi() { printf '\xea\x05\x00\xc0\x07' | dd of="$1" conv=notrunc status=none; }
+
 . "$here/recipe.sh"
 loaders=$unpacked
 [[ $layout != *-signed ]] || loaders=$unpacked_signed
@@ -82,6 +85,7 @@ mkdir -p "$tree/images/pxeboot"
 # Kernel, ramdisk, stage 2: the last is only fetched and checked, so it need not be a file system.
 if [[ $arch == x86_64 ]]; then
     "$here/guest.sh" "${layout%%-*}" "$tree/images/pxeboot"
+    [[ $layout != el[56] ]] || no_efi "$tree/images/pxeboot/vmlinuz"
 else
     # The kernel boots, and has nothing to run.
     cp "$kernel" "$tree/images/pxeboot/vmlinuz"
@@ -125,6 +129,7 @@ fi
 case $layout in
     el5) # as anaconda's rhel5-branch makes it: a prompt, and screens behind keys
         cp "$(file_of /boot/memtest86+x64.bin)" "$tree/isolinux/memtest"
+        no_efi "$tree/isolinux/memtest"
         echo "To pass options to the installer, type linux OPTIONS." >"$tree/isolinux/options.msg"
         head -c 4096 /dev/urandom >"$tree/images/minstg2.img"
         text isolinux/isolinux.cfg <<CFG

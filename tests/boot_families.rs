@@ -49,9 +49,18 @@ fn c20_el6_bios() {
     boots("el6", Bios, VMLINUZ, TREEINFO, "");
 }
 
+/// Its kernel is no EFI program, and there is no GRUB 2 on it: the machine says what to do, and fetches none.
 #[test]
-fn c20_el6_uefi() {
-    boots("el6", Uefi, VMLINUZ, TREEINFO, "");
+fn el6_on_uefi_says_what_to_do() {
+    let mut trial = Setup::new(Uefi, "el6").start("family_el6_uefi");
+    trial.machine.says("Set it to BIOS (legacy, CSM) in its setup");
+    let events = trial.until("menu");
+    let told = of(&events, "nothing-to-boot");
+    assert_eq!(told.len(), 1, "{events:#?}");
+    let reason = told[0]["reason"].as_str().unwrap();
+    assert!(reason.contains("CentOS Linux 6.10") && reason.contains("Set it to BIOS"), "{reason}");
+    assert!(of(&events, "kernel").is_empty(), "{events:#?}");
+    trial.end();
 }
 
 #[test]
@@ -97,6 +106,30 @@ fn c23_arch_bios() {
 #[test]
 fn c23_arch_uefi() {
     boots("arch", Uefi, ARCH, ("stage2", "arch/x86_64/airootfs.sfs"), "");
+}
+
+#[test]
+fn debian_live_bios() {
+    boots("debian-live", Bios, "live/vmlinuz-6.1.0-18-amd64", ("stage2", "live/filesystem.squashfs"), "");
+}
+
+/// It is told the disk that was named, fetches its system, and then what that is to become.
+#[test]
+fn coreos_bios_installs_itself_to_the_disk_that_was_named() {
+    let setup = Setup {
+        answer: "{\"ignition\": {\"version\": \"3.4.0\"}}\n",
+        arguments: &["--wipe", "vda"],
+        ..Setup::new(Bios, "coreos")
+    };
+    let mut trial = setup.start("family_coreos_bios");
+    let arguments = trial.machine.says("pxego-lab: arguments: ");
+    assert!(arguments.contains(" coreos.inst.install_dev=/dev/vda "), "{arguments}");
+    let ignition = trial.machine.says("pxego-lab: ignition: ");
+    assert!(ignition.ends_with("{\"ignition\": {\"version\": \"3.4.0\"}}"), "{ignition}");
+    let events = trial.until("kickstart");
+    let system = fetched(&events, "stage2");
+    assert!(system.last().is_some_and(|name| name.ends_with("images/pxeboot/rootfs.img")), "{system:?}");
+    trial.end();
 }
 
 /// Its ramdisk takes packages from the image, and then loads drivers and firmware.

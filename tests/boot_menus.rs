@@ -16,11 +16,12 @@ mod wire;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use lab::{Extras, Firmware, Machine, Pxego, image, power, scratch};
-use netns::{Bench, run};
+use lab::{Extras, Firmware, Machine, Pxego, has_other_vendor, image, power, scratch};
+use netns::{Bench, run, wait_until};
 use serde_json::Value;
-use wire::{TAP, Wire, bridge, bridge_that_hides_ipxe};
+use wire::{Capture, TAP, Wire, bridge, bridge_that_hides_ipxe};
 
 /// The machine's card.
 const MAC: &str = "52:54:00:12:34:56";
@@ -165,13 +166,33 @@ fn pxelinux_starts_what_the_user_wants() {
     assert!(loaders.contains(&"pxelinux.0") && loaders.contains(&"menu.c32"), "{loaders:?}");
 }
 
-/// `LOCALBOOT 0` gives control back to the BIOS, which goes on to the disk.
+/// The image's own screen behind F2; then Enter: `LOCALBOOT 0` gives control back to the BIOS, which goes on to the disk.
 #[test]
-fn pxelinux_boots_the_disk() {
-    let image = image("el8");
-    let options = "--default local";
-    let desk = Desk::new("menus_pxelinux_local", Firmware::Bios, &[&image], options, disk::bios);
-    desk.until_its_disk();
+fn pxelinux_shows_a_screen_and_boots_the_disk() {
+    let image = image("el5");
+    let options = "--default local --timeout 600";
+    let mut desk = Desk::new("menus_pxelinux_local", Firmware::Bios, &[&image], options, disk::bios);
+    let capture = Capture::start(&desk.bench, &desk.scratch.join("cable.pcap"));
+    let monitor = desk.scratch.join(MONITOR);
+    desk.pxego.wait_for_step("menu");
+    let mut pressed: Option<Instant> = None;
+    wait_until("the screen is fetched", || {
+        // A key that comes before the menu is lost.
+        if pressed.is_none_or(|at| at.elapsed() > Duration::from_secs(1)) {
+            keyboard::press(&monitor, "f2");
+            pressed = Some(Instant::now());
+        }
+        capture.has("To pass options to the installer")
+    });
+    // One leads back from the screen.
+    let machine = desk.machine.as_ref().unwrap();
+    wait_until("the disk boots", || {
+        if pressed.is_none_or(|at| at.elapsed() > Duration::from_secs(1)) {
+            keyboard::press(&monitor, "ret");
+            pressed = Some(Instant::now());
+        }
+        machine.console().iter().any(|line| line.contains(disk::BOOTED))
+    });
     let events = desk.end();
     assert_eq!(fetched(&events, "loader")[0], "pxelinux.0");
     assert!(fetched(&events, "kernel").is_empty());
@@ -204,46 +225,59 @@ fn ipxe_on_uefi_boots_the_disk() {
     assert_eq!(fetched(&desk.end(), "menu").last(), Some(&"boot.ipxe"));
 }
 
-/// Secure Boot, and the kernel of one image that the loader of the other is refused: the machine starts again, and gets
-/// that image's own loader.
-#[test]
-fn secure_boot_leads_to_the_loader_of_the_chosen_image() {
-    let (good, other) = (image("el8"), image("el9"));
-    let place = scratch("menus_other_vendor");
-    let bad = place.join("bad.iso");
-    // Who changes a signed kernel makes one of a vendor that nobody trusts.
-    let kernel = place.join("vmlinuz");
+/// An image like another whose kernel is older, and signed by nobody: who changes a signed one makes that.
+fn unsigned(other: &Path, place: &Path) -> PathBuf {
+    let (bad, kernel) = (place.join("bad.iso"), place.join("vmlinuz"));
     let extract =
         ["-osirrox", "on", "-indev", other.to_str().unwrap(), "-extract", "/images/pxeboot/vmlinuz"];
     run(Command::new("xorriso").args(extract).arg(&kernel));
     let mut bytes = fs::read(&kernel).unwrap();
-    let last = bytes.len() / 2;
-    bytes[last] ^= 0xff;
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0xff;
     fs::remove_file(&kernel).unwrap();
     fs::write(&kernel, bytes).unwrap();
-    // Older than the other image: that one's loader is the common one.
     run(Command::new("touch").args(["-d", "2001-01-01"]).arg(&kernel));
     let mut xorriso = Command::new("xorriso");
     xorriso.args(["-indev", other.to_str().unwrap(), "-outdev", bad.to_str().unwrap()]);
-    run(xorriso.args([
-        "-boot_image",
-        "any",
-        "keep",
-        "-map",
-        kernel.to_str().unwrap(),
-        "/images/pxeboot/vmlinuz",
-    ]));
+    xorriso.args(["-boot_image", "any", "keep", "-map", kernel.to_str().unwrap(), "/images/pxeboot/vmlinuz"]);
+    run(&mut xorriso);
+    bad
+}
 
-    let options = "--timeout 1 --default el9";
-    let images: [&Path; 2] = [&good, &bad];
-    let mut desk = Desk::new("menus_secure", Firmware::UefiSecureBoot, &images, options, disk::bios);
-    assert_eq!(desk.pxego.wait_for_step("kernel")["name"], "t/el9/images/pxeboot/vmlinuz");
-    assert_eq!(desk.pxego.wait_for_step("menu")["name"], "pick/el9/grub.cfg");
+/// Secure Boot, and the kernel of one image that the loader of the other is refused: the machine starts again, and gets
+/// that image's own loaders. The images are Debian's and Ubuntu's, each with a shim that trusts its vendor alone; where
+/// Ubuntu's packages were not to be had, the other kernel is one that no loader takes, and does not start.
+#[test]
+fn secure_boot_leads_to_the_loader_of_the_chosen_image() {
+    // Debian's kernel is the later one: its loaders are the common ones.
+    let debian = image("el8");
+    let place = scratch("menus_other_vendor");
+    let is_real = has_other_vendor();
+    let (other, id, kernel, programs) = match is_real {
+        true => {
+            let programs = ["loaders/x64/bootx64.efi", "loaders/x64/grubx64.efi"];
+            (image("ubuntu-signed"), "ubuntu-server", "casper/vmlinuz", programs)
+        }
+        false => {
+            let programs = ["EFI/BOOT/BOOTX64.EFI", "EFI/BOOT/grubx64.efi"];
+            (unsigned(&image("el9"), &place), "el9", "images/pxeboot/vmlinuz", programs)
+        }
+    };
+    let kernel = format!("t/{id}/{kernel}");
+    let options = format!("--timeout 1 --default {id}");
+    let images: [&Path; 2] = [&debian, &other];
+    let mut desk = Desk::new("menus_secure", Firmware::UefiSecureBoot, &images, &options, disk::bios);
+    assert_eq!(desk.pxego.wait_for_step("kernel")["name"], kernel);
+    assert_eq!(desk.pxego.wait_for_step("menu")["name"], format!("pick/{id}/grub.cfg"));
     // The lab's machines stay off when they would start again.
     desk.power_on();
-    assert_eq!(desk.pxego.wait_for_step("kernel")["name"], "t/el9/images/pxeboot/vmlinuz");
-    let own = ["BOOTX64.EFI", "grubx64.efi"]
-        .map(|name| ["t/el8", "t/el9"].map(|at| format!("{at}/EFI/BOOT/{name}")));
-    assert_eq!(fetched(&desk.end(), "loader"), [&own[0][0], &own[1][0], &own[0][1], &own[1][1]]);
+    assert_eq!(desk.pxego.wait_for_step("kernel")["name"], kernel);
+    if is_real {
+        // GRUB asks for the ramdisk when shim has found the kernel good.
+        assert_eq!(desk.pxego.wait_for_step("initrd")["name"], "t/ubuntu-server/casper/initrd");
+    }
+    let common = ["EFI/BOOT/BOOTX64.EFI", "EFI/BOOT/grubx64.efi"].map(|name| format!("t/el8/{name}"));
+    let own = programs.map(|name| format!("t/{id}/{name}"));
+    assert_eq!(fetched(&desk.end(), "loader"), [&common[0], &common[1], &own[0], &own[1]]);
     fs::remove_dir_all(place).unwrap();
 }

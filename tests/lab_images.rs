@@ -140,6 +140,12 @@ fn c07_c08_menus_of_other_layouts_name_what_is_there() {
         assert!(!menu.contains(lab::MARKER), "the image's own configuration was taken: {menu}");
     }
     assert!(pxelinux.contains("memtest86") && script.contains("/live/memtest"), "{pxelinux}");
+    // What needs a BIOS: a memory test wholly, a kernel of EL5 unless a GRUB starts it.
+    assert!(script.contains("\niseq ${platform} efi || item --key 1 el5 "), "{script}");
+    assert!(!grub.contains("memtest86") && grub.contains("--id el5 "), "{grub}");
+    let inspected = run(Command::new(env!("CARGO_BIN_EXE_pxego")).arg("inspect").arg(&images[0])).stdout;
+    let inspected = String::from_utf8(inspected).unwrap();
+    assert!(inspected.contains(" memtest86  memtest86 (needs a BIOS)\n"), "{inspected}");
 
     // Words that end where a blank or a quote does.
     let urls =

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use lab::{Pxego, image, scratch};
+use lab::{Pxego, image, packaged, scratch};
 use netns::{Bench, run, wait_until};
 use stick::{Slot, Stick};
 
@@ -30,6 +30,46 @@ const LARGE: &str = "images/install.img";
 
 /// A small one.
 const SMALL: &str = ".treeinfo";
+
+/// Loaders in packages: RPM and Debian's.
+const PACKED: [&str; 3] = ["pxelinux.0", "ldlinux.c32", "loaders/x64/grubx64.efi"];
+
+/// An image of EL9 whose shim and GRUB are in Debian packages alone.
+fn disc(scratch: &Path) -> PathBuf {
+    let mut packages = Vec::new();
+    for (name, place, file) in [
+        ("shim-signed", "usr/lib/shim", "shimx64.efi.signed"),
+        ("grub-efi-amd64-signed", "usr/lib/grub/x86_64-efi-signed", "grubnetx64.efi.signed"),
+    ] {
+        let root = scratch.join(name);
+        fs::create_dir_all(root.join(place)).unwrap();
+        fs::create_dir(root.join("DEBIAN")).unwrap();
+        fs::copy(packaged(&[&format!("/{place}/{file}")]), root.join(place).join(file)).unwrap();
+        let control = format!(
+            "Package: {name}\nVersion: 1\nArchitecture: amd64\nMaintainer: nobody <nobody@example.org>\n\
+             Description: a package of the boot lab\n"
+        );
+        fs::write(root.join("DEBIAN/control"), control).unwrap();
+        let package = scratch.join(format!("{name}_1_amd64.deb"));
+        run(Command::new("dpkg-deb")
+            .args(["--root-owner-group", "-Zxz", "--build"])
+            .arg(&root)
+            .arg(&package));
+        packages.push((package, format!("/pool/main/{}/{name}/{name}_1_amd64.deb", &name[..1])));
+    }
+    let to = scratch.join("disc.iso");
+    let mut xorriso = Command::new("xorriso");
+    xorriso.arg("-indev").arg(image("el9-bare")).arg("-outdev").arg(&to).args(["-boot_image", "any", "keep"]);
+    for (file, path) in &packages {
+        xorriso.arg("-map").arg(file).arg(path);
+    }
+    let syslinux = "/AppStream/Packages/syslinux-tftpboot-6.04-0.20.el9.noarch.rpm";
+    let whole = scratch.join("syslinux.rpm");
+    run(Command::new("osirrox").arg("-indev").arg(image("el9")).args(["-extract", syslinux]).arg(&whole));
+    xorriso.arg("-map").arg(&whole).arg(syslinux);
+    run(&mut xorriso);
+    to
+}
 
 /// A server with an image on a stick, and a client.
 struct Room {
@@ -96,8 +136,13 @@ impl Room {
         assert_eq!(self.get("images", &[]).0, "200", "names are known");
         assert_eq!(self.get("images/updates.img", &[]).0, "404", "what never was there is not there");
         assert_eq!(self.get("boot.ipxe", &[]).0, "200", "what is made is made");
-        // To be unpacked from a package on the image: not now.
-        assert_ne!(self.get("pxelinux.0", &[]).0, "200");
+        // What is to be unpacked from a package on the image, of which nobody asked before, is to be waited for likewise.
+        for name in PACKED {
+            let (code, head, _) = self.get(name, &[]);
+            assert!(code == "503" && head.contains("Retry-After: "), "{name}: {head}");
+            let said = self.tftp(name);
+            assert!(said.contains("Error code 0") && said.contains("waited for"), "{name}: {said}");
+        }
         let said = self.tftp(SMALL);
         assert!(said.contains("Error code 0") && said.contains(because), "{said}");
     }
@@ -105,7 +150,11 @@ impl Room {
     fn is_served(&self, original: &[u8]) {
         let (code, _, body) = self.get(LARGE, &[]);
         assert!(code == "200" && body == original, "{code}, {} bytes", body.len());
-        assert_eq!(self.get("pxelinux.0", &[]).0, "200", "that it could not be unpacked is forgotten");
+        for name in PACKED {
+            let (code, _, body) = self.get(name, &[]);
+            assert!(code == "200" && !body.is_empty(), "that {name} could not be unpacked is forgotten");
+            assert_eq!(self.tftp(name), "");
+        }
         assert_eq!(self.tftp(SMALL), "");
     }
 
@@ -141,7 +190,7 @@ fn is_reset(mut client: TcpStream) -> bool {
 #[test]
 fn a_pulled_stick_is_waited_for_and_no_other_is_taken() {
     let scratch = scratch("pulled-stick");
-    let (disc, other) = (image("el9"), image("el8"));
+    let (disc, other) = (disc(&scratch), image("el8"));
     let original = on_image(&disc, &scratch);
     let slot = Slot::new(&scratch.join("slot"));
     let first = Stick::plug(&slot, &disc);
@@ -200,7 +249,7 @@ impl Drop for Drive {
 #[test]
 fn a_drive_without_its_disc_is_waited_for() {
     let scratch = scratch("pulled-drive");
-    let disc = image("el9");
+    let disc = disc(&scratch);
     let original = on_image(&disc, &scratch);
     let slot = Slot::new(&scratch.join("slot"));
     let first = Stick::plug(&slot, &disc);

@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 
 use super::filling::{FilledIn, fill_in};
 use super::finding::{Finding, Severity};
+use super::foreign;
 use super::hooks::{self, Dialect};
 use super::kickstart::{Kickstart, Source};
 use super::storage;
@@ -144,8 +145,10 @@ impl Answers {
     /// # Errors
     /// When it cannot be made.
     pub fn own_source(&self, machine: &Machine, at: &Circumstances) -> Result<Option<bool>, AnswerError> {
-        let is_own =
-            |kickstart: &Kickstart| at.dialect.is_none() || matches!(kickstart.source(), Source::Own(_));
+        let is_own = |kickstart: &Kickstart| match at.dialect {
+            None => foreign::names_source(kickstart.text()),
+            Some(_) => matches!(kickstart.source(), Source::Own(_)),
+        };
         match self.of(machine, at) {
             None => Ok(None),
             Some(Answer::Plain(kickstart)) => Ok(Some(is_own(kickstart))),
@@ -274,11 +277,11 @@ pub(crate) mod tests {
 
     #[test]
     fn a_file_for_another_installer_is_served_as_it_is() {
-        let answers = Answers::new(Some(answer("preseed.cfg", "d-i x string y\n")), HashMap::new(), true);
+        let answers = Answers::new(Some(answer("user-data", "#cloud-config\nx: y\n")), HashMap::new(), true);
         let mut machines = machines();
         let machine = machines.seen(MacAddr([0x52, 0x54, 0, 0, 0, 1]), 0);
         let at = Circumstances { dialect: None, ..circumstances() };
-        assert_eq!(answers.render(machine, &at), Ok(Some(b"d-i x string y\n".to_vec())));
+        assert_eq!(answers.render(machine, &at), Ok(Some(b"#cloud-config\nx: y\n".to_vec())));
         assert_eq!(answers.own_source(machine, &at), Ok(Some(true)), "nobody looks for one in it");
     }
 

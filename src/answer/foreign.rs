@@ -27,6 +27,12 @@ pub fn is_of_kind(text: &[u8], kind: AnswerKind) -> bool {
     }
 }
 
+/// Whether a file says where its system comes from: all do that are no preseed file, and those that name a mirror.
+pub fn names_source(text: &[u8]) -> bool {
+    let names_mirror = || String::from_utf8_lossy(text).contains("mirror/http/hostname");
+    !is_of_kind(text, AnswerKind::Preseed) || names_mirror()
+}
+
 /// What a file of this kind is called.
 pub fn name(kind: AnswerKind) -> &'static str {
     match kind {
@@ -56,6 +62,18 @@ mod tests {
         AnswerKind::MachineConfig,
         AnswerKind::None,
     ];
+
+    #[test]
+    fn a_preseed_file_without_a_mirror_leaves_that_to_us() {
+        for (text, expected) in [
+            ("d-i passwd/make-user boolean false\n", false),
+            ("d-i mirror/http/hostname string deb.example.org\n", true),
+            ("{\"ignition\": {}}\n", true),
+            ("#cloud-config\n", true),
+        ] {
+            assert_eq!(names_source(text.as_bytes()), expected, "{text}");
+        }
+    }
 
     #[test]
     fn a_file_is_of_its_own_kind_only() {

@@ -98,6 +98,11 @@ impl Chronicle {
         std::mem::take(&mut *self.loaded.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Whether it was told of a machine that it is there.
+    pub(super) fn has_met(&self, mac: MacAddr) -> bool {
+        self.machines().by_mac(mac).is_some_and(|machine| !machine.client.is_empty())
+    }
+
     /// Whether a machine fetches iPXE again and again.
     pub(super) fn is_looping(&self, mac: MacAddr) -> bool {
         self.loops().is_looping(mac, Duration::from_millis(clock::unix_millis()))

@@ -1,5 +1,6 @@
 //! The images of a run: found, opened, joined where they belong together, and given names.
 
+mod mounted;
 mod names;
 mod sets;
 
@@ -19,7 +20,7 @@ use crate::config::{Config, Overlay};
 use crate::image::{Extent, FileData, FileTree, FolderTree, ImageFile, IsoImage, ReadAt, UnionTree};
 use crate::machine::ImageId;
 use crate::media::treeinfo::Discinfo;
-use crate::media::{EntryKind, Loaders, Media, find_loaders, recognise};
+use crate::media::{Entry, EntryKind, Loaders, Media, find_loaders, recognise};
 use crate::order;
 
 /// How the names of images end, in a folder that holds other files too.
@@ -120,7 +121,8 @@ fn paths(named: &[PathBuf]) -> Result<Vec<PathBuf>, Refusal> {
         if found.is_empty() {
             let shown = path.display();
             return Err(Refusal::new(format!(
-                "--iso {shown}: no file in this folder ends in .iso or .img. See what is there with \"ls -l {shown}\""
+                "--iso {shown}: no file in this folder ends in .iso or .img, and no disc is mounted there. See what is \
+                 there with \"ls -l {shown}\""
             )));
         }
         paths.extend(found);
@@ -131,11 +133,14 @@ fn paths(named: &[PathBuf]) -> Result<Vec<PathBuf>, Refusal> {
     Ok(paths)
 }
 
-/// The images in a folder, by their names.
+/// The images in a folder, by their names; where a disc is mounted, that.
 ///
 /// # Errors
 /// When it cannot be listed.
 pub(super) fn in_folder(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    if let Some(drive) = mounted::drive(folder) {
+        return Ok(vec![drive]);
+    }
     let is_image = |path: &PathBuf| {
         let ending = path.extension().map(|it| it.to_ascii_lowercase());
         let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
@@ -243,22 +248,21 @@ fn lay_over(images: &mut [Image], overlays: &[Overlay]) -> Result<(), Refusal> {
     Ok(())
 }
 
-impl Image {
-    /// Its entries that firmware of one kind cannot run, by their ids.
-    pub(super) fn runs_on(&self) -> Vec<(String, RunsOn)> {
-        let entries = self.media.entries.iter().filter(|entry| entry.kind != EntryKind::Local);
-        let runs_on = |entry: &crate::media::Entry| {
-            let mut head = [0; 0x206];
-            self.files.file(entry.kernel.as_bytes())?.data.read_at(&mut head, 0).ok()?;
-            // PE/COFF §2; Linux `Documentation/arch/x86/boot.rst`, "The Real-Mode Kernel Header".
-            match (head.starts_with(b"MZ"), head.ends_with(b"HdrS")) {
-                (true, false) => Some(RunsOn::UefiOnly),
-                (false, _) if entry.kind == EntryKind::Tool => Some(RunsOn::BiosOnly),
-                _ => None,
-            }
-        };
-        entries.filter_map(|entry| Some((entry.id.clone(), runs_on(entry)?))).collect()
-    }
+/// The entries that firmware of one kind cannot run, by their ids.
+pub(super) fn runs_on(files: &dyn FileTree, entries: &[Entry]) -> Vec<(String, RunsOn)> {
+    let runs_on = |entry: &Entry| {
+        let mut head = [0; 0x206];
+        files.file(entry.kernel.as_bytes())?.data.read_at(&mut head, 0).ok()?;
+        // PE/COFF §2; Linux `Documentation/arch/x86/boot.rst`, "The Real-Mode Kernel Header".
+        match (head.starts_with(b"MZ"), head.ends_with(b"HdrS")) {
+            (true, false) => Some(RunsOn::UefiOnly),
+            (false, _) if entry.kind == EntryKind::Tool => Some(RunsOn::BiosOnly),
+            (false, true) => Some(RunsOn::BiosOrGrub),
+            _ => None,
+        }
+    };
+    let entries = entries.iter().filter(|entry| entry.kind != EntryKind::Local);
+    entries.filter_map(|entry| Some((entry.id.clone(), runs_on(entry)?))).collect()
 }
 
 /// `work` on each of `items`, as many at once as there are cores; the results in the same order.

@@ -4,8 +4,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::images::in_folder;
+use super::images::{in_folder, runs_on};
 use super::verify::{Checked, Report as CheckReport, Task};
+use crate::boot::site::RunsOn;
 use crate::cli::InspectOptions;
 use crate::image::{FileTree, ImageFile, IsoImage, ReadAt};
 use crate::media::embedded;
@@ -68,12 +69,29 @@ fn inspect(path: &Path, verify: bool) -> Inspection {
     match recognise(&image, image.volume_id()) {
         Ok(media) => {
             let loaders = find_loaders(&image);
-            inspection.report = Some(Report::new(&media, &loaders, embedded::embedded()));
+            let mut report = Report::new(&media, &loaders, embedded::embedded());
+            for (id, runs_on) in runs_on(&image, &media.entries) {
+                tell_of_firmware(&mut report, &id, runs_on);
+            }
+            inspection.report = Some(report);
         }
         Err(error) => inspection.failure = Some(format!("is {error}")),
     }
     inspection.check = Some(check(file, &image, verify));
     inspection
+}
+
+/// Notes at an offer that it starts on one kind of firmware alone. What only GRUB starts on UEFI is told for the whole image.
+fn tell_of_firmware(report: &mut Report, id: &str, runs_on: RunsOn) {
+    let needs = match runs_on {
+        RunsOn::BiosOnly => "needs a BIOS",
+        RunsOn::UefiOnly => "needs UEFI",
+        RunsOn::Any | RunsOn::BiosOrGrub => return,
+    };
+    for offer in report.offers.iter_mut().filter(|offer| offer.id == id) {
+        let more = offer.note.take().map_or_else(String::new, |note| format!("; {note}"));
+        offer.note = Some(format!("{needs}{more}"));
+    }
 }
 
 fn check(file: Arc<ImageFile>, tree: &dyn FileTree, verify: bool) -> Check {

@@ -1,9 +1,9 @@
 //! Which program each machine is offered first, with what there is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::chronicle::{Arrived, Chronicle};
 use super::given::Given;
@@ -13,17 +13,22 @@ use crate::boot::arch::Arch;
 use crate::boot::boot_file::{BootFile, BootInfo, NoBoot};
 use crate::boot::client::{Client, Firmware, Stage};
 use crate::boot::select::{self, FirstPrograms};
+use crate::boot::site;
 use crate::content::catalog::Catalog;
 use crate::content::name::normalise;
 use crate::content::{Found, Library, Protocol, Request};
 use crate::event::What;
 use crate::machine::ImageId;
 use crate::media::embedded::{self, Role};
-use crate::media::{Loaders, UefiArch, UefiKind, UefiLoader};
+use crate::media::{Loaders, NotUnpacked, UefiArch, UefiKind, UefiLoader};
 use crate::order;
+use crate::wire::MacAddr;
 
 /// The first program for BIOS machines, as the catalogue names it.
 const PXELINUX: &str = "pxelinux.0";
+
+/// Most machines that are told of one by one.
+const MAX_MISFITS: usize = 4096;
 
 /// The first programs that there are.
 pub(super) struct Programs {
@@ -36,7 +41,7 @@ pub(super) struct Programs {
 }
 
 /// Unpacks an image's loader for one kind of UEFI machine, or says why that cannot be.
-type Prepare = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
+type Prepare = Box<dyn Fn() -> Result<(), NotUnpacked> + Send + Sync>;
 
 impl Programs {
     /// Those that the user gave, those of `images`, and those built in.
@@ -159,6 +164,8 @@ pub(super) struct Offer {
     uefi_is_broken: AtomicBool,
     /// Whether it was said that GRUB on the image does not know proxyDHCP.
     grub_is_old: AtomicBool,
+    /// Machines of which it was said that their kernel does not start on them.
+    misfits: Mutex<BTreeSet<MacAddr>>,
 }
 
 impl Offer {
@@ -171,6 +178,7 @@ impl Offer {
             pxelinux_is_broken: AtomicBool::new(false),
             uefi_is_broken: AtomicBool::new(false),
             grub_is_old: AtomicBool::new(false),
+            misfits: Mutex::default(),
         }
     }
 
@@ -263,7 +271,7 @@ impl Offer {
         client: &Client,
         programs: &FirstPrograms,
         name: &str,
-    ) -> Option<(Arch, Result<(), String>)> {
+    ) -> Option<(Arch, Result<(), NotUnpacked>)> {
         let arch = client.arch?;
         let program = programs.image.get(&arch).filter(|program| name.ends_with(*program))?;
         let prepare = self.programs.preparers.get(program)?;
@@ -271,8 +279,14 @@ impl Offer {
     }
 
     /// The built-in loader takes the place of shim and GRUB, if there is one.
-    fn without_uefi(&self, client: &Client, programs: &FirstPrograms, arch: Arch, error: &str) -> BootFile {
-        if !self.uefi_is_broken.swap(true, Ordering::Relaxed) {
+    fn without_uefi(
+        &self,
+        client: &Client,
+        programs: &FirstPrograms,
+        arch: Arch,
+        error: &NotUnpacked,
+    ) -> BootFile {
+        if !error.may_pass && !self.uefi_is_broken.swap(true, Ordering::Relaxed) {
             self.chronicle.tell(What::Warning {
                 text: format!(
                     "shim and GRUB cannot be taken from the image: {error}. {arch} machines get what is built in; those \
@@ -313,9 +327,36 @@ impl Offer {
         });
     }
 
+    /// Tells once of a UEFI machine that is led by iPXE to a kernel which iPXE cannot start there. It is led there all the
+    /// same: then its screen says what to do.
+    fn tell_of_old_kernel(&self, client: &Client, programs: &FirstPrograms, boot_file: &BootFile) {
+        let (BootFile::Name(name) | BootFile::Url(name)) = boot_file else { return };
+        let Some(arch) = client.arch.filter(|arch| arch.is_uefi()) else { return };
+        let site = self.catalog.site();
+        let is_ipxe = matches!(client.firmware, Firmware::Ipxe { .. })
+            || programs.given_ipxe.contains(&arch)
+            || programs.built_in.get(&arch).is_some_and(|program| name.ends_with(program));
+        let bound = self.catalog.image_for(client.mac);
+        let image = bound.as_ref().and_then(|id| site.image(id)).or(site.only_image());
+        let is_told_of = |image: &&site::Image| is_ipxe && image.needs_bios_or_grub();
+        // Who it is comes before what is wrong with it.
+        let Some(image) = image.filter(is_told_of).filter(|_| self.chronicle.has_met(client.mac)) else {
+            return;
+        };
+        let mut misfits = self.misfits.lock().unwrap_or_else(PoisonError::into_inner);
+        if misfits.len() < MAX_MISFITS && misfits.insert(client.mac) {
+            let reason = format!(
+                "{} does not start on it: its kernel is no EFI program, and this machine started by UEFI. Set it to BIOS \
+                 (legacy, CSM) in its setup",
+                image.title
+            );
+            self.chronicle.tell_of(client.mac, None, What::NothingToBoot { reason });
+        }
+    }
+
     /// The built-in loader takes the place of PXELINUX, if there is one.
-    fn without_pxelinux(&self, client: &Client, programs: &FirstPrograms, error: &str) -> BootFile {
-        if !self.pxelinux_is_broken.swap(true, Ordering::Relaxed) {
+    fn without_pxelinux(&self, client: &Client, programs: &FirstPrograms, error: &NotUnpacked) -> BootFile {
+        if !error.may_pass && !self.pxelinux_is_broken.swap(true, Ordering::Relaxed) {
             self.chronicle.tell(What::Warning {
                 text: format!(
                     "pxelinux.0 cannot be taken from the image: {error}. The image may be damaged: compare its \
@@ -331,12 +372,18 @@ impl Offer {
 
 impl BootInfo for Offer {
     fn boot_file(&self, client: &Client) -> BootFile {
-        self.choose(client, self.programs_for(client))
+        let programs = self.programs_for(client);
+        let chosen = self.choose(client, programs);
+        self.tell_of_old_kernel(client, programs, &chosen);
+        chosen
     }
 
     fn proxy_boot_file(&self, client: &Client) -> BootFile {
         self.tell_of_old_grub(client);
-        self.choose(client, &self.programs_for(client).beside_another_server())
+        let programs = self.programs_for(client).beside_another_server();
+        let chosen = self.choose(client, &programs);
+        self.tell_of_old_kernel(client, &programs, &chosen);
+        chosen
     }
 
     fn host_name(&self, client: &Client) -> Option<String> {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use super::custody::Ward;
 use super::given::Given;
-use super::images::{Image, Images};
+use super::images::{self, Image, Images};
 use super::judge::{Advice, Judge, Named};
 use super::kickstarts::{self, Written};
 use super::offer::Programs;
@@ -25,7 +25,7 @@ use crate::event::human_bytes;
 use crate::image::FileTree;
 use crate::machine::{ImageId, Machine, Policy, Registry};
 use crate::media::embedded::{self, Embedded};
-use crate::media::{AnswerKind, BiosLoader, Entry, Loaders, UefiKind};
+use crate::media::{AnswerKind, BiosLoader, Entry, Loaders, NotUnpacked, UefiKind};
 use crate::net::clock;
 use crate::order;
 use crate::wire::MacAddr;
@@ -398,7 +398,7 @@ impl Prepare {
             menu: media.menu.clone(),
             grub_verb: media.grub_verb,
             uefi_programs: uefi.map(|loader| loader.first().to_owned()).collect(),
-            runs_on: self.image.runs_on(),
+            runs_on: images::runs_on(self.image.files.as_ref(), &media.entries),
             packages: packages.clone(),
             has_kickstart: self.has_kickstart && !self.written.as_ref().is_some_and(Written::asks),
         }
@@ -485,10 +485,10 @@ fn unpack_bios(loaders: Vec<BiosLoader>) -> Unpack {
     let failure = OnceLock::new();
     Box::new(move || {
         if let Some(failure) = failure.get() {
-            return Err(String::clone(failure));
+            return Err(NotUnpacked::clone(failure));
         }
-        let may_pass = || loaders.iter().any(BiosLoader::is_suspect);
-        let may_have_passed = may_pass();
+        let is_suspect = || loaders.iter().any(BiosLoader::is_suspect);
+        let was_suspect = is_suspect();
         let mut result = Err("there is none".to_owned());
         for loader in &loaders {
             result = loader.extract().map_err(|error| error.to_string());
@@ -496,10 +496,11 @@ fn unpack_bios(loaders: Vec<BiosLoader>) -> Unpack {
                 break;
             }
         }
-        if let Err(error) = &result
-            && !(may_have_passed || may_pass())
+        let result = result.map_err(|why| NotUnpacked { why, may_pass: was_suspect || is_suspect() });
+        if let Err(error) = result.as_ref().map_err(Clone::clone)
+            && !error.may_pass
         {
-            let _ = failure.set(error.clone());
+            let _ = failure.set(error);
         }
         result
     })
@@ -507,7 +508,8 @@ fn unpack_bios(loaders: Vec<BiosLoader>) -> Unpack {
 
 fn unpack_embedded(loader: &'static Embedded) -> Unpack {
     Box::new(move || {
-        let bytes = loader.unpack().map_err(|error| format!("{}: {error}", loader.name))?;
+        let failure = |error| NotUnpacked { why: format!("{}: {error}", loader.name), may_pass: false };
+        let bytes = loader.unpack().map_err(failure)?;
         Ok(order::map([(loader.name.to_owned(), bytes.into())].into_iter()))
     })
 }

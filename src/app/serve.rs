@@ -339,6 +339,17 @@ fn oddities(
             ));
         }
     }
+    let x64 = crate::boot::arch::Arch::X64Uefi;
+    let has_grub = programs.image.contains_key(&x64)
+        || (programs.given.contains_key(&x64) && !programs.given_ipxe.contains(&x64));
+    let old = prepared.images().filter(|image| image.media.lacks_efi_stub && !has_grub);
+    warnings.extend(old.map(|image| {
+        format!(
+            "{} does not start on UEFI machines: its kernel is no EFI program. Set them to BIOS (legacy, CSM) in their setup, \
+             or give a GRUB 2 as Debian and Ubuntu have it, with --loader x64=grubnetx64.efi.signed",
+            image.media.name
+        )
+    }));
     warnings
 }
 

@@ -8,6 +8,7 @@
 //! | `{tree}` | URL of the image's files, without a trailing slash: EL9 cuts one, older ones ask for `//.treeinfo` |
 //! | `{repo}` | the same, where packages come from it |
 //! | `{mirror}` | URL of packages elsewhere |
+//! | `{mirror_host}`, `{mirror_path}` | the parts of that, where it is one by plain HTTP: address with port, and path |
 //! | `{iso}` | URL of the whole image, ends in `.iso` |
 //! | `{answer}` | URL of this machine's answer file |
 //! | `{seed}` | URL of the directory of answer files, with a trailing slash |
@@ -51,8 +52,22 @@ pub struct Values<'a> {
 }
 
 /// The names of all variables.
-pub const VARIABLES: [&str; 13] = [
-    "tree", "repo", "mirror", "iso", "answer", "seed", "mac", "bootif", "srv", "host", "path", "arch", "disk",
+pub const VARIABLES: [&str; 15] = [
+    "tree",
+    "repo",
+    "mirror",
+    "mirror_host",
+    "mirror_path",
+    "iso",
+    "answer",
+    "seed",
+    "mac",
+    "bootif",
+    "srv",
+    "host",
+    "path",
+    "arch",
+    "disk",
 ];
 
 impl Values<'_> {
@@ -63,6 +78,8 @@ impl Values<'_> {
             "tree" => own(Some(self.tree)),
             "repo" => own(self.has_packages.then_some(self.tree)),
             "mirror" => own(self.mirror),
+            "mirror_host" => self.plain_mirror().map(|(host, _)| host.to_owned()),
+            "mirror_path" => self.plain_mirror().map(|(_, path)| format!("/{path}")),
             "iso" => own(self.iso),
             "answer" => own(self.answer),
             "seed" => self.answer.and_then(|url| url.rsplit_once('/')).map(|(seed, _)| format!("{seed}/")),
@@ -75,6 +92,14 @@ impl Values<'_> {
             "disk" => own(self.disk),
             _ => None,
         }
+    }
+}
+
+impl<'a> Values<'a> {
+    /// Host and path of a mirror by plain HTTP, the path without its first slash.
+    fn plain_mirror(&self) -> Option<(&'a str, &'a str)> {
+        let rest = self.mirror?.strip_prefix("http://")?;
+        Some(rest.split_once('/').unwrap_or((rest, "")))
     }
 }
 
@@ -201,6 +226,12 @@ mod tests {
                 Values { mirror: Some("http://m/9"), ..values(None, false, None) },
                 "inst.stage2=http://192.168.100.1:8080/t/x inst.repo=http://m/9 ip=dhcp",
             ),
+            (
+                "debian-mini",
+                Values { mirror: Some("http://m:81/debian"), ..values(None, false, None) },
+                "mirror/country=manual mirror/http/hostname=m:81 mirror/http/directory=/debian mirror/http/proxy= ---",
+            ),
+            ("debian-mini", Values { mirror: Some("https://m/debian"), ..values(None, false, None) }, "---"),
         ];
         for (id, values, expected) in cases {
             assert_eq!(expand(family(id), &values).join(" "), expected, "{id}");
@@ -210,7 +241,7 @@ mod tests {
     #[test]
     fn every_word_of_every_family_is_understood() {
         let all = Values {
-            mirror: Some("m"),
+            mirror: Some("http://m"),
             iso: Some("i.iso"),
             disk: Some("d"),
             ..values(Some(KS), true, Some(MAC))

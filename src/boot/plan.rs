@@ -15,6 +15,14 @@ const DECIDED: Wait = Wait::For(Duration::from_secs(3));
 /// How long it waits when somebody is to choose: what install media do.
 const TO_CHOOSE: Wait = Wait::For(Duration::from_secs(60));
 
+/// What somebody reads in front of a UEFI machine that is to start what it cannot.
+pub const NEEDS_BIOS: [&str; 2] =
+    ["it needs a BIOS, and this machine started by UEFI. ", "Set it to BIOS (legacy, CSM) in its setup."];
+
+/// The same in front of one with a BIOS.
+pub const NEEDS_UEFI: [&str; 2] =
+    ["it needs UEFI, and this machine started by its BIOS. ", "Set it to UEFI in its setup."];
+
 /// The label of what boots the machine's own disk.
 pub const LOCAL: &str = "local";
 
@@ -81,6 +89,16 @@ pub enum Action {
     Linux(Linux),
 }
 
+impl Action {
+    /// The firmware that it needs.
+    pub fn runs_on(&self) -> RunsOn {
+        match self {
+            Self::Local => RunsOn::Any,
+            Self::Linux(linux) => linux.runs_on,
+        }
+    }
+}
+
 /// A kernel to start. Names are those on our server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Linux {
@@ -127,6 +145,23 @@ impl Plan {
     /// Never: a plan has its default entry.
     pub fn default_entry(&self) -> &Entry {
         self.entries.get(self.default).unwrap_or_else(|| &self.entries[0])
+    }
+
+    /// The same for firmware of one kind, whose menu has no entries that run on the `other` only. A loader takes the first
+    /// entry where its default is not in the menu: if it is one of those, the disk takes its place, and somebody reads why.
+    pub fn for_all_but(&self, other: RunsOn) -> Self {
+        let entry = self.default_entry();
+        if entry.action.runs_on() != other {
+            return self.clone();
+        }
+        let needs = if other == RunsOn::UefiOnly { NEEDS_UEFI } else { NEEDS_BIOS };
+        Self {
+            message: Some(format!("{}: {}", entry.title, needs.concat())),
+            default: self.entries.len().saturating_sub(1),
+            wait: TO_CHOOSE,
+            is_choice: true,
+            ..self.clone()
+        }
     }
 
     /// The key that starts the entry at `index` from a menu, where somebody is to choose: 0 is the disk.
@@ -210,14 +245,32 @@ impl Site {
             .unwrap_or_else(|| "Network boot".to_owned())
     }
 
-    /// What is typed for the entry `id` of `image`.
+    /// What is typed for the entry `id` of `image`, and for no other of this run.
     fn label(&self, image: &Image, id: &str) -> String {
         let is_first = image.entries.first().is_some_and(|first| first.id == id);
         match self.only_image() {
-            Some(_) if RESERVED.contains(&id) => format!("{id}-2"),
+            Some(_) if RESERVED.contains(&id) => {
+                // An image's own menu may have an entry `ks`, and one `ks-2`.
+                let has = |label: &String| image.entries.iter().any(|entry| entry.id == *label);
+                let mut numbered = (2_u32..).map(|number| format!("{id}-{number}"));
+                numbered.find(|label| !has(label)).unwrap_or_default()
+            }
             Some(_) => id.to_owned(),
             None if is_first && !image.has_kickstart => image.id.to_string(),
-            None => format!("{}-{id}", image.id),
+            None => {
+                // The entry `2` of `tools` is not the image `tools-2`. No image has a dot in its name.
+                let label = format!("{}-{id}", image.id);
+                let is_of = |other: &Image| {
+                    let rest = label.strip_prefix(other.id.as_str());
+                    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.']))
+                };
+                let is_longer = |other: &&Image| other.id.as_str().len() > image.id.as_str().len();
+                if self.images.iter().filter(is_longer).any(is_of) {
+                    format!("{}.{id}", image.id)
+                } else {
+                    label
+                }
+            }
         }
     }
 

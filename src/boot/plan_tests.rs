@@ -248,3 +248,23 @@ fn only_a_disk_that_was_named_is_erased_and_only_with_an_answer_file() {
     assert!(plan.entries.iter().all(|entry| !entry.title.contains("vda")), "{plan:#?}");
     assert!(!words(&plan, "linux").contains("coreos.inst."));
 }
+
+#[test]
+fn no_label_is_typed_for_two_entries() {
+    let mut site = site(80);
+    let first = site.images[0].entries[0].clone();
+    let of_ids = |ids: &[&str]| -> Vec<media::Entry> {
+        ids.iter().map(|id| media::Entry { id: (*id).into(), ..first.clone() }).collect()
+    };
+    site.images[0].entries = of_ids(&["linux", "ks", "ks-2", "disk"]);
+    assert_eq!(labels(&site.plan(None)), "linux ks-3 ks-2 disk-2 local");
+
+    // The numbers that isolinux menus have for labels, and the number of a second image of one kind.
+    site.images = vec![image("tools", "Tools"), image("tools-2", "Tools")];
+    for image in &mut site.images {
+        (image.entries, image.has_kickstart) = (of_ids(&["1", "2", "2-3"]), false);
+    }
+    assert_eq!(labels(&site.plan(None)), "tools tools.2 tools.2-3 tools-2 tools-2-2 tools-2-2-3 local");
+    assert_eq!(site.image_of("tools.2").map(|image| image.id.as_str()), Some("tools"));
+    assert_eq!(site.image_of("tools-2").map(|image| image.id.as_str()), Some("tools-2"));
+}

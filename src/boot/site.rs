@@ -59,6 +59,8 @@ pub enum RunsOn {
     BiosOnly,
     /// UEFI: it has no Linux header.
     UefiOnly,
+    /// A BIOS, or UEFI by GRUB: Linux before 3.3 is no EFI program, and those are all that iPXE starts there.
+    BiosOrGrub,
 }
 
 /// Where the packages of an installation come from.
@@ -163,6 +165,11 @@ impl Site {
 }
 
 impl Image {
+    /// Whether what it starts first is Linux of a kind that iPXE does not start on UEFI.
+    pub fn needs_bios_or_grub(&self) -> bool {
+        self.entries.first().is_some_and(|first| self.runs_on(first) == RunsOn::BiosOrGrub)
+    }
+
     /// Which firmware runs an entry.
     pub fn runs_on(&self, entry: &media::Entry) -> RunsOn {
         self.runs_on.iter().find(|(id, _)| *id == entry.id).map_or(RunsOn::Any, |(_, runs_on)| *runs_on)

@@ -12,10 +12,12 @@ mod trees;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Content, Found, Library, Request, Role};
+use super::{Body, Content, Found, Library, Request, Role};
 use crate::answer;
 use crate::boot::Site;
+use crate::image::{Absence, FileData};
 use crate::machine::{ImageId, Machine, Registry};
+use crate::media::NotUnpacked;
 use crate::wire::MacAddr;
 
 use answers::Answers;
@@ -83,7 +85,7 @@ impl Catalog {
     ///
     /// # Errors
     /// Why the package on the image cannot be read.
-    pub fn prepare_bios(&self) -> Result<(), String> {
+    pub fn prepare_bios(&self) -> Result<(), NotUnpacked> {
         match self.programs.bios() {
             Some(Err(error)) => Err(error),
             _ => Ok(()),
@@ -103,7 +105,15 @@ impl Catalog {
         if name == "ks" {
             return Some(Found::Missing);
         }
-        self.programs.find(name).map(|bytes| self.content(bytes, Role::Loader))
+        match self.programs.find(name)? {
+            Ok(bytes) => Some(self.content(bytes, Role::Loader)),
+            // Who asks is to come back.
+            Err(failure) if failure.may_pass => {
+                let body = Body::Image(FileData::absent(Absence::Gone));
+                Some(Found::Content(Content { role: Role::Loader, modified: 0, body }))
+            }
+            Err(_) => None,
+        }
     }
 
     fn content(&self, bytes: impl Into<Arc<[u8]>>, role: Role) -> Found {

@@ -91,6 +91,23 @@ impl fmt::Display for Absence {
     }
 }
 
+/// Of bytes that would have to be made from others, which are not to be had for now.
+struct Absent(Absence);
+
+impl ReadAt for Absent {
+    fn len(&self) -> u64 {
+        0
+    }
+
+    fn read_at(&self, _buffer: &mut [u8], _offset: u64) -> io::Result<usize> {
+        Err(io::Error::other(self.0.to_string()))
+    }
+
+    fn absence(&self) -> Option<Absence> {
+        Some(self.0)
+    }
+}
+
 /// An image file on a disk or stick, open for reading.
 ///
 /// A stick can be pulled. Whoever watches over it tells with [`ImageFile::set_absence`]; whoever reads tells when that fails.
@@ -208,6 +225,11 @@ impl FileData {
         let extents = extents.into();
         let len = extents.iter().fold(0_u64, |sum, extent| sum.saturating_add(extent.len));
         Self { source, extents, len }
+    }
+
+    /// A file that cannot be made for now, of which nothing is known but why.
+    pub fn absent(absence: Absence) -> Self {
+        Self::new(Arc::new(Absent(absence)), [])
     }
 
     /// A file that is a buffer.

@@ -27,7 +27,8 @@ pub mod verify;
 pub use entry::{AnswerKind, Entry, EntryKind, Menu};
 pub use family::Family;
 pub use loaders::{
-    BiosLoader, BiosSource, Loaders, Signature, UefiArch, UefiKind, UefiLoader, find_loaders, pe, search,
+    BiosLoader, BiosSource, Loaders, NotUnpacked, Signature, UefiArch, UefiKind, UefiLoader, find_loaders,
+    pe, search,
 };
 pub use parts::{GrubVerb, Medium, grub_verb};
 pub use recognise::{Media, NotInstallable, recognise};

@@ -157,8 +157,10 @@ impl Report {
             if !starts(*firmware) {
                 notes.push(format!(
                     "On {} machines it does not start: its kernel is no EFI program, as iPXE needs, and there is no GRUB 2 \
-                     on it. Set them to BIOS (legacy, CSM) in their setup.",
-                    firmware.name()
+                     on it. Set them to BIOS (legacy, CSM) in their setup, or give a GRUB 2 as Debian and Ubuntu have it, with \
+                     --loader {}=FILE.",
+                    firmware.name(),
+                    firmware.key()
                 ));
             } else {
                 missing.push(format!(
@@ -191,6 +193,10 @@ impl Report {
                 unsigned.join(" or ")
             ));
         }
+        // Nobody looks for one on an image for Arm.
+        let is_wanted = |text: &&String| {
+            !text.starts_with("BIOS: ") || Firmware::expected(&media.arch) != [Firmware::Arm64]
+        };
         let offers = media.entries.iter().map(|entry| Offer {
             id: entry.id.clone(),
             title: entry.title.clone(),
@@ -211,7 +217,7 @@ impl Report {
             medium: media.medium,
             evidence: media.evidence.clone(),
             boots,
-            no_loaders: loaders.missing.clone(),
+            no_loaders: loaders.missing.iter().filter(|text| is_wanted(text)).cloned().collect(),
             offers: offers.collect(),
             answer: media.answer,
             memory_mib: media.memory_mib(),

@@ -134,7 +134,7 @@ fn of_report(page: &mut Page, report: &Report) {
     let known: Vec<String> = [product, arch, medium].into_iter().filter(|it| !it.is_empty()).collect();
     page.block("product", [known.join(", ")]);
     page.block("known by", report.evidence.clone());
-    page.block("boots on", report.boots.iter().map(boot_line));
+    page.block("boots on", report.boots.iter().flat_map(boot_lines));
     page.block("no loader", report.no_loaders.clone());
     let longest = report.offers.iter().map(|offer| offer.id.chars().count()).max().unwrap_or(0).min(24);
     page.block("offers", report.offers.iter().map(|offer| offer_line(offer, longest)));
@@ -150,15 +150,25 @@ fn of_report(page: &mut Page, report: &Report) {
             [places.collect::<Vec<_>>().join(", ")].into_iter().filter(|it| !it.is_empty()),
         );
     }
-    page.block("note", report.notes.clone());
+    page.block("note", report.notes.iter().flat_map(|note| sentences(note)));
 }
 
-fn boot_line(boot: &Boot) -> String {
-    let mut text = format!("{:<10} {}", boot.firmware.name(), boot.loader);
+/// Each sentence for a line of its own: what stands behind the first is what to do.
+fn sentences(note: &str) -> impl Iterator<Item = String> {
+    note.split_inclusive(". ").map(|sentence| sentence.trim_end().to_owned())
+}
+
+/// Width of the column of firmware.
+const FIRMWARE: usize = 10;
+
+fn boot_lines(boot: &Boot) -> Vec<String> {
+    let mut text = format!("{:<FIRMWARE$} {}", boot.firmware.name(), boot.loader);
     // Its path tells where a file of the tree is.
     let is_in_tree = !boot.is_built_in && boot.loader.starts_with(boot.origin.as_str());
-    if !is_in_tree {
-        text.push_str(&format!(" ({})", boot.origin));
+    // Of several packages each has a line: their names are long.
+    let packages: Vec<&str> = boot.origin.split(", ").filter(|_| !is_in_tree).collect();
+    if let [origin] = packages.as_slice() {
+        text.push_str(&format!(" ({origin})"));
     }
     if let Some(signer) = &boot.secure_boot {
         text.push_str(&format!(", Secure Boot (signed by {signer})"));
@@ -166,7 +176,9 @@ fn boot_line(boot: &Boot) -> String {
     if boot.http_boot {
         text.push_str(", HTTP Boot");
     }
-    text
+    let packages = packages.iter().filter(|_| packages.len() > 1);
+    let lines = packages.map(|package| format!("{:<FIRMWARE$}   from {package}", ""));
+    std::iter::once(text).chain(lines).collect()
 }
 
 fn offer_line(offer: &Offer, width: usize) -> String {
@@ -280,6 +292,7 @@ fn escape_whole(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::report::Firmware;
 
     #[test]
     fn what_an_image_says_of_itself_neither_drives_a_terminal_nor_breaks_json() {
@@ -298,6 +311,23 @@ mod tests {
         let value: Value = serde_json::from_str(&object).expect("JSON");
         assert_eq!(value["volume_id"], inspection.volume_id.clone().unwrap());
         assert_eq!((&value["well"], &value["bytes"]), (&json!(false), &json!(1_500_000)));
+    }
+
+    #[test]
+    fn a_loader_of_several_packages_names_each_on_a_line() {
+        let mut boot = Boot {
+            firmware: Firmware::X64,
+            loader: "loaders/x64/bootx64.efi".to_owned(),
+            origin: "pool/shim.deb, pool/grub.deb".to_owned(),
+            is_built_in: false,
+            secure_boot: Some("Microsoft".to_owned()),
+            http_boot: false,
+        };
+        let first = "UEFI x64   loaders/x64/bootx64.efi, Secure Boot (signed by Microsoft)";
+        let from = |package| format!("             from {package}");
+        assert_eq!(boot_lines(&boot), [first.to_owned(), from("pool/shim.deb"), from("pool/grub.deb")]);
+        "efiboot.img".clone_into(&mut boot.origin);
+        assert!(boot_lines(&boot)[0].contains("bootx64.efi (efiboot.img), Secure Boot"));
     }
 
     #[test]

@@ -43,6 +43,12 @@ pub fn image(layout: &str) -> PathBuf {
     PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
 }
 
+/// Whether packages of another vendor are there, which the layout `ubuntu-signed` is made of.
+pub fn has_other_vendor() -> bool {
+    let script = format!(". {} && test -e \"$vendor_dir/complete\"", script("common.sh").display());
+    Command::new("bash").args(["-c", &script]).status().unwrap().success()
+}
+
 /// The first of these files that is there, among the packages of a newer release that `demo/setup.sh` unpacks, or here.
 pub fn packaged(names: &[&str]) -> PathBuf {
     let script = format!(". {} && unpacked=$unpacked_signed file_of \"$@\"", script("common.sh").display());

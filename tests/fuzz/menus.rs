@@ -5,54 +5,14 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use pxego::boot::arguments::{Values, expand};
-use pxego::image::{Entry, File, FileData, FileTree, Node};
 use pxego::media::menu::{Action, read};
 use pxego::media::{EntryKind, recognise};
 
+use super::files::Files;
+use super::scripts;
+
 /// Files that are there beside the configurations.
 const FILES: [&str; 7] = ["k", "i", "isolinux/k", "isolinux/i", "boot/k", "boot/i", "boot/memtest.bin"];
-
-struct Tree<'a>(&'a [(&'static str, &'a [u8])]);
-
-impl Tree<'_> {
-    fn paths(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(path, _)| *path).chain(FILES)
-    }
-}
-
-impl FileTree for Tree<'_> {
-    fn find(&self, path: &[u8]) -> Option<Node> {
-        let path = std::str::from_utf8(path).ok()?;
-        let own = self.0.iter().find(|(other, _)| *other == path).map(|(_, bytes)| bytes.to_vec());
-        let bytes = own.or_else(|| FILES.contains(&path).then(Vec::new));
-        if let Some(bytes) = bytes {
-            return Some(Node::File(File { data: FileData::from_bytes(bytes), modified: 0 }));
-        }
-        let inside = |other: &str| other.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
-        (path.is_empty() || self.paths().any(inside)).then_some(Node::Directory)
-    }
-
-    fn find_any_case(&self, path: &[u8]) -> Option<Node> {
-        self.find(path)
-    }
-
-    fn list(&self, path: &[u8]) -> Option<Vec<Entry>> {
-        let prefix = match std::str::from_utf8(path).ok()? {
-            "" => String::new(),
-            path => format!("{path}/"),
-        };
-        let names = self.paths().filter_map(|path| path.strip_prefix(prefix.as_str()));
-        let names: BTreeSet<(&str, bool)> =
-            names.map(|rest| rest.split_once('/').map_or((rest, false), |(name, _)| (name, true))).collect();
-        let entry = |(name, is_directory): (&str, bool)| Entry {
-            name: name.as_bytes().to_vec(),
-            is_directory,
-            len: 0,
-            modified: 0,
-        };
-        (!names.is_empty()).then(|| names.into_iter().map(entry).collect())
-    }
-}
 
 /// Two files out of one: they are parted by a line `--`.
 pub fn halves(data: &[u8]) -> (&[u8], &[u8]) {
@@ -70,7 +30,9 @@ fn stays_inside(path: &str) {
 
 /// Reads the menu of an image with these files, and the image.
 pub fn check(files: &[(&'static str, &[u8])]) {
-    let tree = Tree(files);
+    let others = FILES.into_iter().filter(|path| files.iter().all(|(own, _)| own != path));
+    let files = files.iter().copied().chain(others.map(|path| (path, &[][..])));
+    let tree = Files::new(files.map(|(path, bytes)| (path.as_bytes(), bytes)));
     let menu = read(&tree);
     assert_eq!(menu, read(&tree));
     for item in menu.iter().flat_map(|menu| &menu.items) {
@@ -111,6 +73,7 @@ pub fn check(files: &[(&'static str, &[u8])]) {
             assert!(!words.iter().any(is_bad), "{words:?}");
         }
     }
+    scripts::check(&media);
     let default = media.menu.and_then(|menu| menu.default);
     assert!(default.is_none_or(|default| media.entries.iter().any(|entry| entry.id == default)));
 }

@@ -3,11 +3,11 @@
 
 use std::sync::LazyLock;
 
-mod checks;
+use pxego_fuzz::{CHECKS, Check};
 
-static CHECK: LazyLock<checks::Check> = LazyLock::new(|| {
+static CHECK: LazyLock<Check> = LazyLock::new(|| {
     let name = env!("CARGO_BIN_NAME");
-    checks::CHECKS.iter().find(|(other, _)| *other == name).expect("it is listed in checks/mod.rs").1
+    CHECKS.iter().find(|(other, _)| *other == name).expect("it is listed in checks/mod.rs").1
 });
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| CHECK(data));

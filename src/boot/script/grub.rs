@@ -1,7 +1,7 @@
 //! `grub.cfg`: the menu of GRUB 2 (GRUB manual §16, "Writing full configuration files directly").
 
 use super::{Reach, printable};
-use crate::boot::plan::{Action, Entry, Linux, Plan};
+use crate::boot::plan::{Action, Entry, Linux, NEEDS_BIOS, Plan};
 use crate::boot::site::{RunsOn, Wait};
 use crate::content::Protocol;
 
@@ -34,6 +34,7 @@ const LOCAL_UEFI: &str = "\
 /// They come by the protocol that the menu came by: Debian's signed network GRUB has no `http`, and under Secure Boot
 /// none can be loaded.
 pub fn render(plan: &Plan, reach: &Reach) -> String {
+    let plan = &plan.for_all_but(RunsOn::BiosOnly);
     let timeout = match plan.wait {
         Wait::Not => "0".to_owned(),
         Wait::For(time) => time.as_secs().max(1).to_string(),
@@ -67,7 +68,7 @@ pub fn start_again(label: &str) -> String {
 }
 
 fn is_for_uefi(entry: &Entry) -> bool {
-    !matches!(&entry.action, Action::Linux(Linux { runs_on: RunsOn::BiosOnly, .. }))
+    entry.action.runs_on() != RunsOn::BiosOnly
 }
 
 fn kernel(linux: &Linux, entry: &Entry, plan: &Plan, reach: &Reach) -> String {
@@ -88,12 +89,20 @@ fn kernel(linux: &Linux, entry: &Entry, plan: &Plan, reach: &Reach) -> String {
     let then = |initrd: &str, indent: &str| {
         if initrd.is_empty() { String::new() } else { format!("{indent}{initrd}\n") }
     };
-    if linux.has_own_loader {
-        let otherwise = quote(&format!("{device}/{PICK}{}/grub.cfg", entry.label));
-        let then = if initrd.is_empty() { "    true\n".to_owned() } else { then(&initrd, "    ") };
-        body.push_str(&format!("  if {load}; then\n{then}  else\n    configfile {otherwise}\n  fi\n"));
+    let otherwise = if linux.has_own_loader {
+        format!("    configfile {}\n", quote(&format!("{device}/{PICK}{}/grub.cfg", entry.label)))
+    } else if linux.runs_on == RunsOn::BiosOrGrub {
+        // Upstream's GRUB and Debian's start it, Red Hat's does not (`grub-core/loader/i386/efi/linux.c` of rhboot).
+        let said = format!("This kernel does not start here: {}", NEEDS_BIOS.concat());
+        format!("    echo {}\n    sleep 15\n", quote(&said))
     } else {
+        String::new()
+    };
+    if otherwise.is_empty() {
         body.push_str(&format!("  {load}\n{}", then(&initrd, "  ")));
+    } else {
+        let then = if initrd.is_empty() { "    true\n".to_owned() } else { then(&initrd, "    ") };
+        body.push_str(&format!("  if {load}; then\n{then}  else\n{otherwise}  fi\n"));
     }
     body
 }
@@ -183,6 +192,24 @@ mod tests {
         );
         assert!(menu.contains("\n  linuxefi '(tftp,192.168.100.1)/t/el7/images/pxeboot/vmlinuz' "), "{menu}");
         assert_eq!(menu.matches("configfile").count(), 3, "{menu}");
+    }
+
+    /// GRUB starts its first entry where its default is not in the menu.
+    #[test]
+    fn what_runs_with_a_bios_only_is_not_in_the_menu_and_never_starts_another() {
+        let mut site = site(80);
+        site.images[0].runs_on =
+            vec![("linux".into(), RunsOn::BiosOnly), ("text".into(), RunsOn::BiosOrGrub)];
+        let menu = render(&plan_for(&site, &Assignment::default()), &reach(Protocol::Tftp, 80));
+        let start = "set timeout=60\nset default=local\n\n\
+                     menuentry 'Install Rocky Linux 9.6: it needs a BIOS, and this machine started by UEFI. ";
+        assert!(menu.starts_with(start), "{menu}");
+        assert!(!menu.contains("--id ks") && !menu.contains("--id linux"), "{menu}");
+        assert!(menu.contains("  if linux '(tftp,192.168.100.1)/t/el9/images/pxeboot/vmlinuz' "), "{menu}");
+        assert!(
+            menu.contains("  else\n    echo 'This kernel does not start here: it needs a BIOS, "),
+            "{menu}"
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{Reach, printable};
 use crate::boot::Plan;
 use crate::boot::arguments::quoted;
-use crate::boot::plan::{Action, Entry, Linux};
+use crate::boot::plan::{Action, Entry, LOCAL, Linux, NEEDS_BIOS, NEEDS_UEFI};
 use crate::boot::site::{RunsOn, Wait};
 use crate::content::Protocol;
 
@@ -31,9 +31,52 @@ pub fn render(plan: &Plan, reach: &Reach) -> String {
             Action::Local => DISK.to_owned(),
             Action::Linux(linux) => kernel(linux, entry, reach),
         };
-        script.push_str(&format!(":boot-{}\n{body}", entry.label));
+        let turned_away = unfit(entry).map_or_else(String::new, |unfit| {
+            format!("iseq ${{platform}} {} && goto {} ||\n", unfit.platform, unfit.label)
+        });
+        script.push_str(&format!(":boot-{}\n{turned_away}{body}", entry.label));
+    }
+    let has_menu = plan.is_choice || plan.wait != Wait::Not;
+    for which in [&UEFI, &BIOS] {
+        if plan.entries.iter().filter_map(unfit).any(|it| it.label == which.label) {
+            script.push_str(&explanation(which, has_menu));
+        }
     }
     script
+}
+
+/// Firmware that cannot start an entry.
+struct Unfit {
+    /// What iPXE calls it.
+    platform: &'static str,
+    /// Where the script says why.
+    label: &'static str,
+    /// Why, and what to do.
+    needs: [&'static str; 2],
+}
+
+const UEFI: Unfit = Unfit { platform: "efi", label: "needs-bios", needs: NEEDS_BIOS };
+const BIOS: Unfit = Unfit { platform: "pcbios", label: "needs-uefi", needs: NEEDS_UEFI };
+
+/// The firmware on which iPXE cannot start an entry.
+fn unfit(entry: &Entry) -> Option<&'static Unfit> {
+    match entry.action.runs_on() {
+        RunsOn::Any => None,
+        RunsOn::BiosOnly | RunsOn::BiosOrGrub => Some(&UEFI),
+        RunsOn::UefiOnly => Some(&BIOS),
+    }
+}
+
+/// Why an entry is not started, for as long as it takes to read that.
+fn explanation(unfit: &Unfit, has_menu: bool) -> String {
+    let Unfit { label, needs: [why, remedy], .. } = unfit;
+    let wait = if has_menu {
+        "prompt --key 0x6d --timeout 60000 Press m for the menu; in a minute its disk boots && goto menu || "
+            .to_owned()
+    } else {
+        "sleep 60\n".to_owned()
+    };
+    format!(":{label}\necho This does not start here: {why}\necho {remedy}\n{wait}goto boot-{LOCAL}\n")
 }
 
 /// One key for the disk, where the rest is decided.
@@ -67,16 +110,23 @@ fn menu(plan: &Plan) -> String {
         menu.push_str(&format!("item --gap -- {}\n", text(message)));
     }
     for (index, entry) in plan.entries.iter().enumerate() {
-        let condition = match &entry.action {
-            Action::Linux(Linux { runs_on: RunsOn::BiosOnly, .. }) => "iseq ${platform} pcbios && ",
-            Action::Linux(Linux { runs_on: RunsOn::UefiOnly, .. }) => "iseq ${platform} efi && ",
-            _ => "",
-        };
-        let otherwise = if condition.is_empty() { "" } else { " ||" };
+        let condition = unfit(entry)
+            .map_or_else(String::new, |unfit| format!("iseq ${{platform}} {} || ", unfit.platform));
         let key = plan.key(index).map_or_else(String::new, |key| format!("--key {key} "));
         let title = text(&plan.title_with_key(index));
-        menu.push_str(&format!("{condition}item {key}{} {title}{otherwise}\n", entry.label));
+        menu.push_str(&format!("{condition}item {key}{} {title}\n", entry.label));
     }
+    // Of a default that is not in the menu iPXE makes its first entry, which may install.
+    let default = match unfit(plan.default_entry()) {
+        None => default.as_str(),
+        Some(unfit) => {
+            menu.push_str(&format!(
+                "set first {default}\niseq ${{platform}} {} && set first {LOCAL} ||\n",
+                unfit.platform
+            ));
+            "${first}"
+        }
+    };
     menu.push_str(&format!(
         "choose --default {default}{timeout} label && goto boot-${{label}} || goto menu\n"
     ));
@@ -217,6 +267,32 @@ mod tests {
             script.contains("item --gap -- no disk __ shell\n") && !script.contains("--timeout"),
             "{script}"
         );
+        check(&script);
+    }
+
+    /// It would be tried again and again: "Exec format error".
+    #[test]
+    fn what_ipxe_does_not_start_on_uefi_is_not_offered_there() {
+        let mut site = site(80);
+        site.images[0].runs_on =
+            vec![("linux".into(), RunsOn::BiosOrGrub), ("text".into(), RunsOn::UefiOnly)];
+        let script = render(&plan_for(&site, &Assignment::default()), &REACH);
+        for line in [
+            "iseq ${platform} efi || item --key 1 ks 1  Install Rocky Linux 9.6\n",
+            "iseq ${platform} pcbios || item --key 3 text 3  ",
+            "set first ks\niseq ${platform} efi && set first local ||\nchoose --default ${first} label && ",
+            ":boot-ks\niseq ${platform} efi && goto needs-bios ||\nimgfree\n",
+            ":boot-text\niseq ${platform} pcbios && goto needs-uefi ||\n",
+            ":needs-bios\necho This does not start here: it needs a BIOS, ",
+            " && goto menu || goto boot-local\n:needs-uefi\n",
+        ] {
+            assert!(script.contains(line), "{line}: {script}");
+        }
+        check(&script);
+        site.wish.wait = Some(Wait::Not);
+        let plan = Plan { is_choice: false, ..plan_for(&site, &Assignment::default()) };
+        let script = render(&Plan { wait: Wait::Not, ..plan }, &REACH);
+        assert!(!script.contains("goto menu") && script.contains("sleep 60\ngoto boot-local\n"), "{script}");
         check(&script);
     }
 

@@ -32,6 +32,7 @@ pub struct Modules<'a> {
 /// Where nobody is to choose there is a prompt only: it needs no other file, and shows on a serial console whatever the
 /// graphics card does. Somebody who is to choose gets the menu module of the image, if it has one.
 pub fn render(plan: &Plan, modules: Modules<'_>) -> String {
+    let plan = &plan.for_all_but(RunsOn::UefiOnly);
     let entries = || plan.entries.iter().enumerate().filter(|(_, entry)| is_for_bios(entry));
     let module = modules.menu.filter(|_| plan.is_choice);
     let mut menu = match module {
@@ -116,7 +117,7 @@ fn tenths(plan: &Plan) -> u128 {
 }
 
 fn is_for_bios(entry: &Entry) -> bool {
-    !matches!(&entry.action, Action::Linux(Linux { runs_on: RunsOn::UefiOnly, .. }))
+    entry.action.runs_on() != RunsOn::UefiOnly
 }
 
 fn label(entry: &Entry, title: &str, is_default: bool) -> String {

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
+use crate::media::NotUnpacked;
+
 /// What unpacking gives: files by the name they are served under at the root, or why there are none.
-pub type Unpacked = Result<BTreeMap<String, Arc<[u8]>>, String>;
+pub type Unpacked = Result<BTreeMap<String, Arc<[u8]>>, NotUnpacked>;
 
 /// Files that are unpacked when first asked for. A failure is asked about again: it may be that of a medium that was pulled.
 pub type Unpack = Box<dyn Fn() -> Unpacked + Send + Sync>;
@@ -28,7 +30,7 @@ impl Lazy {
         Self { unpack, files: OnceLock::new() }
     }
 
-    fn get(&self) -> Result<&Files, String> {
+    fn get(&self) -> Result<&Files, NotUnpacked> {
         match self.files.get() {
             Some(files) => Ok(files),
             None => (self.unpack)().map(|files| self.files.get_or_init(|| files)),
@@ -43,7 +45,7 @@ impl Programs {
     }
 
     /// The programs for BIOS machines.
-    pub(super) fn bios(&self) -> Option<Result<&Files, String>> {
+    pub(super) fn bios(&self) -> Option<Result<&Files, NotUnpacked>> {
         self.bios.as_ref().map(Lazy::get)
     }
 
@@ -54,14 +56,16 @@ impl Programs {
         files.is_some_and(|files| files.contains_key(name))
     }
 
-    pub(super) fn find(&self, name: &str) -> Option<Arc<[u8]>> {
+    /// The program of this name, or why it cannot be unpacked.
+    pub(super) fn find(&self, name: &str) -> Option<Result<Arc<[u8]>, NotUnpacked>> {
+        let of = |files: &Files| files.get(name).cloned();
         if let Some(embedded) = self.embedded.get(name) {
-            return embedded.get().ok()?.get(name).cloned();
+            return embedded.get().map(of).transpose();
         }
         let is_bios = name == "pxelinux.0" || name == "lpxelinux.0" || name.ends_with(".c32");
         if !is_bios {
             return None;
         }
-        self.bios()?.ok()?.get(name).cloned()
+        self.bios()?.map(of).transpose()
     }
 }

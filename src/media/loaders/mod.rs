@@ -25,6 +25,7 @@ use super::paths;
 use super::treeinfo::Treeinfo;
 use crate::image::FileTree;
 use crate::package::Limits;
+pub use set::NotUnpacked;
 use set::{Set, WithLoaders};
 
 /// The loaders of an image.
@@ -63,12 +64,12 @@ impl Loaders {
 
     /// What unpacks the loader of an architecture, if it is in packages, and tells why it cannot be unpacked or does not
     /// belong together. Only its first call takes time, some 100 ms.
-    pub fn preparer(&self) -> Box<dyn Fn(UefiArch) -> Result<(), String> + Send + Sync> {
+    pub fn preparer(&self) -> Box<dyn Fn(UefiArch) -> Result<(), NotUnpacked> + Send + Sync> {
         let (sets, loaders) = (self.sets.clone(), self.uefi.clone());
         Box::new(move |arch| {
             let loader = loaders.iter().find(|loader| loader.arch == arch);
             let set = loader.and_then(|loader| sets.iter().find(|set| set.directory == loader.directory));
-            set.and_then(|set| set.failure()).map_or(Ok(()), |error| Err(error.to_string()))
+            set.and_then(|set| set.failure()).map_or(Ok(()), Err)
         })
     }
 }
@@ -83,11 +84,14 @@ pub fn find_loaders(tree: &dyn FileTree) -> Loaders {
     let mut missing = Vec::new();
     let bios = bios::find(tree, &packages, &fats);
     if bios.is_none() {
-        let place = match directories.as_slice() {
-            [] => "there are no packages on the image".to_owned(),
-            directories => format!("no syslinux package in {}", directories.join(", ")),
+        // Those below another are for its first letters.
+        let is_below = |path: &str| {
+            path.rsplit_once('/').is_some_and(|(above, _)| directories.iter().any(|it| it == above))
         };
-        missing.push(format!("BIOS: no pxelinux.0 on the image, and {place}"));
+        let places: Vec<&str> =
+            directories.iter().map(String::as_str).filter(|path| !is_below(path)).collect();
+        let place = if places.is_empty() { String::new() } else { format!(" in {}", places.join(", ")) };
+        missing.push(format!("BIOS: no pxelinux.0 on the image, and no syslinux package{place}"));
     }
     let mut loaders = Vec::new();
     let mut sets = Vec::new();

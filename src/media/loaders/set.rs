@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::image::{BootImage, Entry, File, FileData, FileTree, Node};
+use crate::image::{Absence, BootImage, Entry, File, FileData, FileTree, Node};
 use crate::order;
 use crate::package::PackageError;
 
@@ -18,7 +18,22 @@ const ROOT: &str = "loaders";
 type Unpacked = Result<BTreeMap<String, FileData>, PackageError>;
 
 /// The same, as it is kept.
-type Kept = Result<Arc<BTreeMap<String, FileData>>, Arc<PackageError>>;
+type Kept = Result<Arc<BTreeMap<String, FileData>>, NotUnpacked>;
+
+/// Why loaders cannot be unpacked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotUnpacked {
+    /// What is wrong.
+    pub why: String,
+    /// Whether the medium that they are on may be away: then it need not last, and people know of it already.
+    pub may_pass: bool,
+}
+
+impl fmt::Display for NotUnpacked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
 
 /// Files that are served from one directory.
 pub(super) struct Set {
@@ -70,7 +85,7 @@ impl Set {
         }
     }
 
-    /// The file of this name, in any case.
+    /// The file of this name, in any case. While the medium that it is packed on is away, so is the file.
     pub(super) fn file(&self, name: &[u8]) -> Option<File> {
         let name = std::str::from_utf8(name).ok()?.to_ascii_lowercase();
         if !self.names.contains(&name) {
@@ -79,14 +94,18 @@ impl Set {
         match &self.contents {
             Contents::Open(files) => files.get(&name).cloned(),
             Contents::Packed(packed) => {
-                let data = packed.files().ok()?.get(&name)?.clone();
+                let data = match packed.files() {
+                    Ok(files) => files.get(&name)?.clone(),
+                    Err(failure) if failure.may_pass => FileData::absent(Absence::Gone),
+                    Err(_) => return None,
+                };
                 Some(File { data, modified: 0 })
             }
         }
     }
 
     /// Why its files cannot be unpacked, which this tries.
-    pub(super) fn failure(&self) -> Option<Arc<PackageError>> {
+    pub(super) fn failure(&self) -> Option<NotUnpacked> {
         match &self.contents {
             Contents::Open(_) => None,
             Contents::Packed(packed) => packed.files().err(),
@@ -120,8 +139,11 @@ impl Packed {
             return kept.clone();
         }
         let was_suspect = (self.is_suspect)();
-        let unpacked = (self.unpack)().map(Arc::new).map_err(Arc::new);
-        if unpacked.is_ok() || !(was_suspect || (self.is_suspect)()) {
+        let unpacked = (self.unpack)().map(Arc::new).map_err(|error| NotUnpacked {
+            why: error.to_string(),
+            may_pass: was_suspect || (self.is_suspect)(),
+        });
+        if !unpacked.as_ref().is_err_and(|failure| failure.may_pass) {
             *kept = Some(unpacked.clone());
         }
         unpacked
@@ -201,20 +223,27 @@ mod tests {
     fn what_failed_while_the_medium_was_away_is_tried_again() {
         let is_away = Arc::new(AtomicBool::new(true));
         let (set, tries) = set(&is_away, false);
-        assert!(set.failure().is_some() && set.file(b"bootx64.efi").is_none());
+        assert!(set.failure().is_some_and(|failure| failure.may_pass));
+        let file = set.file(b"bootx64.efi").unwrap();
+        assert_eq!(file.data.source().absence(), Some(Absence::Gone), "who asks is to come back");
         is_away.store(false, Ordering::Relaxed);
-        assert!(set.failure().is_none() && set.file(b"BOOTX64.efi").is_some());
+        let is_there = |name: &[u8]| set.file(name).is_some_and(|file| !file.data.is_empty());
+        assert!(set.failure().is_none() && is_there(b"BOOTX64.efi"));
         let until_now = tries.load(Ordering::Relaxed);
         // What is unpacked outlasts the medium.
         is_away.store(true, Ordering::Relaxed);
-        assert!(set.failure().is_none() && set.file(b"bootx64.efi").is_some());
+        assert!(set.failure().is_none() && is_there(b"bootx64.efi"));
         assert_eq!(tries.load(Ordering::Relaxed), until_now);
     }
 
     #[test]
     fn what_is_damaged_is_tried_once() {
         let (set, tries) = set(&Arc::new(AtomicBool::new(false)), true);
-        assert!(set.failure().is_some() && set.failure().is_some() && set.file(b"bootx64.efi").is_none());
+        assert!(
+            set.failure().is_some()
+                && set.failure().is_some_and(|it| !it.may_pass)
+                && set.file(b"bootx64.efi").is_none()
+        );
         assert_eq!(tries.load(Ordering::Relaxed), 1);
     }
 }

@@ -169,7 +169,9 @@ const CASES: &[Case] = &[
         initrds: &["initrd.gz"],
         arguments: "{?answer}auto=true {?answer}priority=critical preseed/url={answer} {?answer}interface=auto \
                     {?answer}locale=en_US.UTF-8 {?answer}keymap=us {?answer}hostname=pxego {?answer}domain= \
-                    BOOTIF={bootif} ---",
+                    {?answer}netcfg/get_nameservers= {?answer}netcfg/no_default_route=true \
+                    {?mirror_host}mirror/country=manual mirror/http/hostname={mirror_host} \
+                    mirror/http/directory={mirror_path} {?mirror_host}mirror/http/proxy= BOOTIF={bootif} ---",
     },
     Case {
         paths: &["boot/vmlinuz-lts", "boot/initramfs-lts", "boot/modloop-lts", "apks/.boot_repository"],

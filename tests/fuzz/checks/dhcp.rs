@@ -1,7 +1,10 @@
 //! DHCP and BOOTP messages, and everything that is read out of one: what is written reads back as it was.
 
+use std::net::Ipv4Addr;
+
 use pxego::boot::client::Client;
 use pxego::dhcp::identity::Identity;
+use pxego::dhcp::probe::{self, ForeignServer};
 use pxego::wire::dhcp::{EmitError, MIN_MESSAGE, Message};
 use pxego::wire::dhcp_option::{Code, MAX_OPTION, Options};
 use pxego::wire::{MacAddr, pxe};
@@ -54,6 +57,16 @@ fn who_sent(message: &Message) {
         assert!(!name.contains(&0));
     }
     assert!(message.message_type().is_none() || !message.is_bootp());
+    other_server(message);
+}
+
+/// Reads it as what another server says, or somebody who is about to be one.
+fn other_server(message: &Message) {
+    let (mac, ip) = (MacAddr([2, 0, 0, 0, 0, 1]), Ipv4Addr::new(192, 168, 100, 9));
+    let server = ForeignServer::from_message(message, mac, ip);
+    assert!(!server.ip.is_unspecified() && server.offered.is_none_or(|offered| offered == message.yiaddr));
+    assert!(server.to_string().is_ascii());
+    assert!(!probe::is_question(message) || message.options.len() == 2);
 }
 
 /// Writes it and reads that.

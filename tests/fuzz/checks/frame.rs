@@ -1,6 +1,6 @@
 //! Frames from the wire: a datagram or a named reason; what is written reads back as it was.
 
-use pxego::wire::frame::{Checksum, Dropped, MAX_PAYLOAD, MIN_FRAME, emit, parse};
+use pxego::wire::frame::{Checksum, Dropped, MAX_PAYLOAD, MIN_FRAME, emit, parse, parse_syn};
 
 /// Where the header checksum is: 14 bytes of Ethernet, then 10 of IPv4 (RFC 791 §3.1).
 const IP: usize = 14;
@@ -17,6 +17,13 @@ pub fn frame(data: &[u8]) {
 }
 
 fn read(bytes: &[u8]) {
+    if let Some(syn) = parse_syn(bytes) {
+        // RFC 791 §3.1: protocol 6; RFC 9293 §3.1: SYN and not ACK in the fourteenth byte.
+        let tcp = IP + usize::from(bytes[IP] & 15) * 4;
+        assert!(bytes[IP + 9] == 6 && bytes[tcp + 13] & 0x12 == 2);
+        assert_eq!([syn.src_port.to_be_bytes(), syn.dst_port.to_be_bytes()].concat(), bytes[tcp..tcp + 4]);
+        assert!(parse(bytes, Checksum::NotReady).is_err(), "it is one or the other");
+    }
     let verified = parse(bytes, Checksum::Verify);
     let datagram = match parse(bytes, Checksum::NotReady) {
         Ok(datagram) => datagram,

@@ -17,13 +17,16 @@ pub fn hooks(data: &[u8]) {
             end,
         ]
         .concat();
-        let at = find(&hooked, &packages).expect("the first hook");
-        let (before, rest) = (&hooked[..at], &hooked[at + packages.len()..]);
-        let last = find(rest, b"%pre\n# pxego: ").expect("the other hooks");
-        let own = [before, &rest[..last]].concat();
-        // A last line that was open is closed.
-        let closed = own.strip_suffix(b"\n").unwrap_or(&own);
-        assert!(own == data || closed == data || is_split(data, before, &rest[..last]), "{own:?}");
+        // The user's file may have hooks of ours already; the last of ours end the file.
+        let last = places(&hooked, b"%pre\n# pxego: ").last().expect("the other hooks");
+        let is_own = |at: usize| {
+            let (before, after) = (&hooked[..at], &hooked[at + packages.len()..last]);
+            let own = [before, after].concat();
+            // A last line that was open is closed.
+            own == data || own.strip_suffix(b"\n").unwrap_or(&own) == data || is_split(data, before, after)
+        };
+        let mut first = places(&hooked[..last], &packages);
+        assert!(first.any(is_own), "{:?}", hooked.escape_ascii().to_string());
     }
 }
 
@@ -33,6 +36,8 @@ fn is_split(data: &[u8], before: &[u8], after: &[u8]) -> bool {
     ends(before).iter().any(|before| ends(after).iter().any(|after| [&before[..], &after[..]].concat() == data))
 }
 
-fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes.windows(wanted.len()).position(|window| window == wanted)
+/// Where `wanted` stands in `bytes`.
+fn places<'a>(bytes: &'a [u8], wanted: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+    let windows = bytes.windows(wanted.len()).enumerate();
+    windows.filter(move |(_, window)| *window == wanted).map(|(at, _)| at)
 }

@@ -20,7 +20,10 @@ pub fn kickstart_check(data: &[u8]) {
     };
     let against = Against { release, repository: Some(&repository), served: Some(&served) };
     let report = check(text, against);
-    assert_eq!(report, check(text, against));
+    // Twice the time for what any input would show: of some only.
+    if text.len() % 8 == 0 {
+        assert_eq!(report, check(text, against));
+    }
     let decoded = String::from_utf8_lossy(text);
     let count = lines(&decoded).count();
     for finding in &report.findings {

@@ -3,8 +3,12 @@
 //! A new one, `NAME`, is `checks/NAME.rs` with `pub fn NAME(data: &[u8])`, a line here, a line in `../Cargo.toml`, and at
 //! least one file in `../seeds/NAME/`. `tests/fuzz_replay.rs` says which of these is missing.
 
+#[path = "../files.rs"]
+mod files;
 #[path = "../menus.rs"]
 mod menus;
+#[path = "../scripts.rs"]
+mod scripts;
 #[path = "../trees.rs"]
 mod trees;
 
@@ -38,14 +42,17 @@ checks! {
     kickstart_check
     ladder
     lease
+    loaders
     machine_file
     machine_list
     menu_entries
     menu_grub
     menu_isolinux
     ndp
+    partition
     pe
     profile
+    recognise
     repository
     rpm
     template
