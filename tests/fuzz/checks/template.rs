@@ -13,8 +13,13 @@ pub fn template(data: &[u8]) {
     let mut variables = Variables::default();
     variables.set("x", &value);
     variables.set_all("machine", machine);
-    let Ok(rendered) = template.render(variables) else { return };
+    let Ok(rendered) = template.render(variables.clone()) else { return };
     assert!(rendered.len() <= 64 << 20);
+    // Each line that is known is one of the template's.
+    if let Some(lines) = template.lines(variables, &rendered) {
+        let count = text.split('\n').count();
+        assert!((0..200).filter_map(|line| lines.origin(line)).all(|line| (1..=count).contains(&line)));
+    }
 
     // The same with values that are words: as many lines, unless the template asks what they are.
     let is_free = ["%}", "safe", "{{-", "-}}", "lines", "split"].iter().any(|word| text.contains(word));
