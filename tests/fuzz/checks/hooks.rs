@@ -33,7 +33,9 @@ pub fn hooks(data: &[u8]) {
 /// Whether the user's file is these two, with a line end of ours between or behind.
 fn is_split(data: &[u8], before: &[u8], after: &[u8]) -> bool {
     let ends = |bytes: &[u8]| [bytes.to_vec(), bytes.strip_suffix(b"\n").unwrap_or(bytes).to_vec()];
-    ends(before).iter().any(|before| ends(after).iter().any(|after| [&before[..], &after[..]].concat() == data))
+    ends(before)
+        .iter()
+        .any(|before| ends(after).iter().any(|after| [&before[..], &after[..]].concat() == data))
 }
 
 /// Where `wanted` stands in `bytes`.

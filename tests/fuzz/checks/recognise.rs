@@ -34,7 +34,9 @@ fn is_whole(media: &Media, tree: &Files) {
         assert!(!entry.id.is_empty() && entry.id.chars().all(is_of_id), "{entry:?}");
         match entry.kind {
             EntryKind::Local => assert!(entry.kernel.is_empty() && entry.initrds.is_empty()),
-            _ => assert!(is_file(&entry.kernel) && entry.initrds.iter().all(|path| is_file(path)), "{entry:?}"),
+            _ => {
+                assert!(is_file(&entry.kernel) && entry.initrds.iter().all(|path| is_file(path)), "{entry:?}")
+            }
         }
     }
     assert!(media.stage2.iter().all(|path| is_file(path)), "{:?}", media.stage2);
