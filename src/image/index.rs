@@ -70,7 +70,7 @@ impl Index {
 
     /// Sorts what was added from `first` on, the children of one directory. Calls `drop` for each name that was
     /// already there and removes it; returns how many are left.
-    pub(super) fn close(&mut self, first: Id, mut drop: impl FnMut(&Self, &Node)) -> u32 {
+    pub(super) fn close(&mut self, first: Id, drop: &mut dyn FnMut(&Self, &Node)) -> u32 {
         let start = first as usize;
         let mut children = self.nodes.split_off(start.min(self.nodes.len()));
         // Stable: of two equal names the first one on the image stays.
@@ -222,7 +222,7 @@ mod tests {
         for (at, name) in (0..).zip(names) {
             index.add(ROOT, name, at, Kind::File { block: 0, len: 0 }).unwrap();
         }
-        let count = index.close(1, |_, _| {});
+        let count = index.close(1, &mut |_, _| {});
         index.set(ROOT, Kind::Directory { first: 1, count });
         index
     }

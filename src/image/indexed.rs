@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::cursor::offset_of;
 use super::index::{Id, Index, Kind, ROOT};
 use super::{Entry, Extent, File, FileData, FileTree, Node, ReadAt};
+use crate::order;
 
 /// How many directories a path may mean when case is ignored and there are several spellings.
 const SPELLINGS: usize = 16;
@@ -119,7 +120,7 @@ impl FileTree for Indexed {
         let directory = self.resolve(path)?;
         let Kind::Directory { .. } = self.index.node(directory)?.kind else { return None };
         let mut entries: Vec<Entry> = self.entries(directory).map(|(_, entry)| entry).collect();
-        entries.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+        order::by(&mut entries, |left, right| left.name.cmp(&right.name));
         Some(entries)
     }
 

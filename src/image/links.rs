@@ -87,7 +87,7 @@ mod tests {
         for link in 0..u32::try_from(targets.len()).unwrap() {
             index.add(dir, link.to_string().as_bytes(), 0, Kind::Unresolved { link }).unwrap();
         }
-        let count = index.close(first, |_, _| {});
+        let count = index.close(first, &mut |_, _| {});
         index.set(dir, Kind::Directory { first, count });
         let sub = index.child(dir, b"sub").unwrap();
         let deep = index.add(sub, b"deep", 0, file).unwrap();

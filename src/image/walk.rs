@@ -202,7 +202,7 @@ impl Walk<'_> {
     /// Sorts the children of a directory that has been read, and queues its directories.
     fn close(&mut self, at: Pending, first: Id) {
         let warnings = &mut self.warnings;
-        let count = self.index.close(first, |index, node| {
+        let count = self.index.close(first, &mut |index, node| {
             warnings.add(Problem::Duplicate, || index.path_in(at.id, index.name(node)));
         });
         // The holder of relocated directories disappears once these are back where they belong.

@@ -1,12 +1,13 @@
 //! The entries of an image: from the table for a known family, from the image's own menu for what else it has.
 
-use std::collections::BTreeSet;
+use std::iter;
 
 use super::entry::{AnswerKind, Entry, EntryKind, Menu, literal, url_path};
 use super::family::{Family, Support};
 use super::menu::{Action, Item, OwnMenu, Rewritten, rewrite};
 use super::paths;
 use crate::image::FileTree;
+use crate::order;
 
 /// What every entry says of which nobody knows how it fares without its medium.
 pub(super) const NOT_KNOWN: &str =
@@ -164,11 +165,11 @@ fn of_item(item: &Item, kernel: &str, initrds: &[String], rewritten: &Rewritten)
 
 /// The entries with ids that can be typed, each once.
 fn with_unique_ids(mut entries: Vec<Entry>) -> Vec<Entry> {
-    let mut taken = BTreeSet::from(["local".to_owned()]);
+    let mut taken = order::set(iter::once("local".to_owned()));
     for entry in entries.iter_mut().filter(|entry| entry.kind != EntryKind::Local) {
         let id = id(&entry.id);
         let numbered = (2_u32..).map(|number| format!("{id}-{number}"));
-        let free = std::iter::once(id.clone()).chain(numbered).find(|id| !taken.contains(id));
+        let free = iter::once(id.clone()).chain(numbered).find(|id| !taken.contains(id));
         entry.id = free.unwrap_or(id);
         taken.insert(entry.id.clone());
     }

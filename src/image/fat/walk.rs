@@ -121,7 +121,7 @@ impl Walk<'_> {
             self.entry(id, depth, &entry)?;
         }
         let Self { index, warnings, .. } = self;
-        let count = index.close(first, |index, node| {
+        let count = index.close(first, &mut |index, node| {
             warnings.add(Problem::Duplicate, || index.path_in(id, index.name(node)));
         });
         index.set(id, Kind::Directory { first, count });

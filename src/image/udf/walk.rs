@@ -220,7 +220,7 @@ impl Walk<'_> {
         }
         let Self { index, warnings, .. } = self;
         let id = directory.id;
-        let count = index.close(first, |index, node| {
+        let count = index.close(first, &mut |index, node| {
             warnings.add(Problem::Duplicate, || index.path_in(id, index.name(node)));
         });
         index.set(id, Kind::Directory { first, count });

@@ -217,12 +217,13 @@ impl Candidate {
             return Ok(files);
         }
         let mut room = Limits::default().total_bytes;
-        let mut read = |(name, data): &(String, FileData)| {
+        let mut files = Files::new();
+        for (name, data) in &self.contents {
             let bytes = data.read_all(Limits::default().file_bytes.min(room)).map_err(PackageError::Read)?;
             room = room.saturating_sub(data.len());
-            Ok((name.clone(), Arc::from(bytes)))
-        };
-        self.contents.iter().map(&mut read).collect()
+            files.insert(name.clone(), Arc::from(bytes));
+        }
+        Ok(files)
     }
 }
 
