@@ -21,6 +21,7 @@ use crate::image::{Extent, FileData, FileTree, FolderTree, ImageFile, IsoImage, 
 use crate::machine::ImageId;
 use crate::media::treeinfo::Discinfo;
 use crate::media::{Entry, EntryKind, Loaders, Media, find_loaders, recognise};
+use crate::net::cores;
 use crate::order;
 
 /// How the names of images end, in a folder that holds other files too.
@@ -267,7 +268,7 @@ pub(super) fn runs_on(files: &dyn FileTree, entries: &[Entry]) -> Vec<(String, R
 
 /// `work` on each of `items`, as many at once as there are cores; the results in the same order.
 fn in_parallel<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
-    let workers = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let workers = cores();
     if items.len() < 2 || workers < 2 {
         return items.into_iter().map(work).collect();
     }

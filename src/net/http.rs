@@ -116,8 +116,7 @@ pub fn serve(
     stop: &Stop,
 ) -> io::Result<()> {
     prepare(listener)?;
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let loops = (0..cores.min(MAX_LOOPS)).map(|_| {
+    let loops = (0..sys::cores().min(MAX_LOOPS)).map(|_| {
         let epoll = Epoll::new()?;
         epoll.add(stop.fd(), STOP, Wake::Readable).map(|()| epoll)
     });

@@ -21,3 +21,5 @@ pub mod state;
 mod sys;
 pub mod terminal;
 pub mod tftp;
+
+pub(crate) use sys::cores;

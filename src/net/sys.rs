@@ -166,6 +166,18 @@ pub(super) fn unacknowledged(socket: BorrowedFd<'_>) -> io::Result<(u32, Duratio
     Ok((u32::try_from(queued).unwrap_or(0), Duration::from_millis(u64::from(info.tcpi_last_ack_recv))))
 }
 
+/// How many processors this process may run on; one when that cannot be told. The standard library's answer heeds quotas of
+/// containers, too, and is 9 KB.
+pub(crate) fn cores() -> usize {
+    // SAFETY: `cpu_set_t` is integers, for which all zeros is a value; the kernel fills at most its length.
+    let count = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        let result = libc::sched_getaffinity(0, std::mem::size_of_val(&set), &mut set);
+        if result == 0 { libc::CPU_COUNT(&set) } else { 1 }
+    };
+    usize::try_from(count).map_or(1, |count| count.max(1))
+}
+
 /// Raises the number of files this process may have open to what it is allowed at most. Returns that number.
 pub(super) fn raise_file_limit() -> io::Result<u64> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };

@@ -10,13 +10,13 @@ use std::io;
 use std::net::UdpSocket;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::clock;
 use super::datagram::Inbox;
 use super::epoll::{Epoll, Ready, Wake};
 use super::signals::Stop;
+use super::sys;
 use crate::content::networks::Networks;
 use crate::content::{Library, Observer, Outcome, Protocol, Transfer};
 use crate::tftp::timers::Timers;
@@ -92,7 +92,7 @@ pub fn serve(
         tools: Tools::default(),
         start: clock::now(),
         vigil: Vigil::default(),
-        may_watch: thread::available_parallelism().is_ok_and(|cores| cores.get() > 1),
+        may_watch: sys::cores() > 1,
         served_at: Duration::ZERO,
     };
     let mut ready = Ready::default();
