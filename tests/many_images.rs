@@ -198,8 +198,8 @@ fn packages_come_from_a_mirror_where_no_image_has_them() {
     for (wish, named) in [
         (vec!["--default", "el8"], "el9, linux, local"),
         (vec!["--overlay", "el8=/tmp"], "no image is called el8. There are: el9"),
-        (vec!["--overlay", "/no/such/folder"], "ls -l /no/such"),
-        (vec!["--iso", "/no/such/file.iso"], "ls -l /no/such"),
+        (vec!["--overlay", "/no/such/folder"], "with \"ls -l /\""),
+        (vec!["--iso", "/no/such/file.iso"], "with \"ls -l /\""),
     ] {
         let mut command = bench.server.command(env!("CARGO_BIN_EXE_pxego"));
         command.args(["--iface", "eth0", "--iso", &netinst, "--state", &state.to_string_lossy()]);
