@@ -19,8 +19,9 @@ const MOST: u8 = 16;
 /// What waiting in vain costs, in quick answers: most waits must be rewarded.
 const PRICE: u8 = 4;
 
-/// Looking for a packet takes a microsecond or two. Where it took so long somebody else was on this core.
-const ROBBED: Duration = Duration::from_micros(100);
+/// Looking for a packet takes a microsecond or two. Where it took so long somebody else wants this core: who works takes a
+/// tick of it, 1 to 10 ms. The kernel's own chores are done in 100 to 400 us, twenty times a second on an idle computer.
+const ROBBED: Duration = Duration::from_millis(1);
 
 /// How long the core is left to others then: longer each time, up to a second.
 const FIRST_REST: Duration = Duration::from_millis(20);
