@@ -377,5 +377,5 @@ impl Walk<'_> {
 fn is_name(name: &[u8]) -> bool {
     !matches!(name, b"" | b"." | b"..")
         && name.len() <= limits::NAME
-        && !name.iter().any(|byte| matches!(byte, b'/' | 0))
+        && memchr::memchr2(b'/', 0, name).is_none()
 }
