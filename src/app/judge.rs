@@ -48,23 +48,12 @@ impl Judge {
         }
     }
 
-    /// Whether `image` can be installed by a kickstart: a sentence about what is wrong with it where that was forced.
+    /// Whether `image` can be installed by a kickstart: a sentence about what is wrong with it where that was forced. `place`
+    /// says where in the user's file the findings are.
     ///
     /// # Errors
     /// When its installer would stop, or finds no packages.
     pub(super) fn judge(
-        &self,
-        kickstart: &Kickstart,
-        named: &Named<'_>,
-        image: &Image,
-        config: &Config,
-        advice: &mut Advice,
-    ) -> Result<Option<String>, Refusal> {
-        self.judge_placed(kickstart, named, image, config, advice, |_| ())
-    }
-
-    /// The same, where `place` says where in the user's file the findings are.
-    pub(super) fn judge_placed(
         &self,
         kickstart: &Kickstart,
         named: &Named<'_>,

@@ -97,7 +97,8 @@ impl Prepared {
                     judge_kind(kickstart, name, &image).map(|()| None)
                 } else {
                     let more = judge.command(name, &image);
-                    judge.judge(kickstart, &Named { shown: name, more: &more }, &image, config, &mut advice)
+                    let named = Named { shown: name, more: &more };
+                    judge.judge(kickstart, &named, &image, config, &mut advice, |_| ())
                 };
                 match judged {
                     Ok(told) => warnings.extend(told),

@@ -69,7 +69,7 @@ pub(super) fn judge<'a>(
         let into = if files.contains(&file) { &mut own } else { &mut *advice };
         let named = Named { shown: &shown, more: &more };
         let place = |report: &mut Report| filled_in.place(report);
-        match judge.judge_placed(&filled_in.kickstart, &named, image, config, into, place) {
+        match judge.judge(&filled_in.kickstart, &named, image, config, into, place) {
             Ok(Some(_)) if forced.is_some() => others.push(title(machine)),
             Ok(told) => forced = forced.or(told),
             Err(_) if refused.is_some() => others.push(title(machine)),
