@@ -202,9 +202,10 @@ impl Client {
     fn on_data<'a>(&mut self, block: u16, payload: &'a [u8], len: usize) -> Option<(usize, &'a [u8])> {
         if block != self.next as u16 {
             self.useless += 1;
-            // RFC 7440 §4: the last one in order is acknowledged, once. An old one means that its acknowledgement got lost.
-            let is_last_again = block == (self.next - 1) as u16;
-            if !self.has_gap && (self.window > 1 || is_last_again) {
+            // One block at a time: an old one means that its acknowledgement got lost, each time. In windows: RFC 7440 §4,
+            // the last one in order is acknowledged, once.
+            let answers = if self.window == 1 { block == (self.next - 1) as u16 } else { !self.has_gap };
+            if answers {
                 self.has_gap = true;
                 self.in_window = 0;
                 self.say(self.next - 1);

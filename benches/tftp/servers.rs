@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::netns::{Netns, Running, run};
 
@@ -111,7 +112,9 @@ impl Server {
     }
 
     fn start_pxego(mut command: Command, files: &Files, more: &[&str], program: &'static str) -> Self {
-        let state = files.image.with_file_name(format!("state of {program}"));
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let state = files.image.with_file_name(format!("state {number} of {program}"));
         command.args(["--iface", "eth0", "--log", "json", "--address", "192.168.100.1/24", "--iso"]);
         command.arg(&files.image).arg("--state").arg(&state).args(more);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
