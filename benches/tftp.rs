@@ -73,7 +73,7 @@ fn addresses(count: usize) -> Vec<Ipv4Addr> {
 }
 
 fn plug(bench: &Bench) {
-    for last in [1, 3, 4, 5, 6] {
+    for last in [1, 3, 4, 5, 6, 7] {
         bench.server.ip(&format!("address add 192.168.100.{last}/24 dev eth0"));
     }
     for address in addresses(64) {
@@ -88,8 +88,9 @@ struct Lab<'a> {
     files: &'a Files,
     /// pxego is the first, and another pxego may be the last.
     servers: Vec<Server>,
-    /// Who knows no protocol.
+    /// Who knows no protocol, with one client and with many.
     bare: SocketAddrV4,
+    bare_crowd: SocketAddrV4,
 }
 
 impl<'a> Lab<'a> {
@@ -109,7 +110,8 @@ impl<'a> Lab<'a> {
             bench
         });
         let bare = bare::start(&bench.server, 6, files);
-        let lab = Self { bench, other_bench, files, servers, bare };
+        let bare_crowd = bare::start_crowd(&bench.server, 7, files);
+        let lab = Self { bench, other_bench, files, servers, bare, bare_crowd };
         for server in &lab.servers {
             // Asked until it answers; then everything was read once.
             wait_until(server.program, || lab.fetch(server, LARGE.0, 1, (1468, 1)).failures.is_empty());
@@ -191,15 +193,23 @@ impl<'a> Lab<'a> {
         };
         row.print();
         if clients == 1 {
-            self.against_bare(file, shape, &case, &figures[0]);
+            self.against_bare(self.bare, (file, 1, shape), &case, &figures[0]);
+        } else if shape.1 == 1 {
+            self.against_bare(self.bare_crowd, (file, clients, shape), &case, &figures[0]);
         }
     }
 
     /// How far it is from the limit.
-    fn against_bare(&self, file: &str, shape: (u16, u16), case: &str, ours: &[f64]) {
+    fn against_bare(
+        &self,
+        bare: SocketAddrV4,
+        (file, clients, shape): (&str, usize, (u16, u16)),
+        case: &str,
+        ours: &[f64],
+    ) {
         let limit: Vec<f64> = (0..ours.len())
             .map(|_| {
-                let outcome = self.fetch_at((&self.bench, self.bare), file, file, 1, shape);
+                let outcome = self.fetch_at((&self.bench, bare), file, file, clients, shape);
                 assert!(outcome.failures.is_empty(), "{:?}", outcome.failures);
                 outcome.bytes as f64 / 1e6 / outcome.seconds
             })
@@ -308,7 +318,8 @@ fn loss(files: &Files) {
     {
         let blocks = TEN.1.div_ceil(1468) as f64;
         note(&format!("{what}: the delay alone takes {:.1} s", blocks * 2.0 * delay.as_secs_f64()));
-        let wires = [0.0, 0.02].map(|loss| LossyLab::new(files, Weather { loss, delay, ..Weather::default() }));
+        let wires =
+            [0.0, 0.02].map(|loss| LossyLab::new(files, Weather { loss, delay, ..Weather::default() }));
         let [whole, lossy] = &wires;
         let (mut ours, mut without) = (Vec::new(), Vec::new());
         for _ in 0..RUNS.div_ceil(2) {
@@ -356,8 +367,7 @@ impl<'a> LossyLab<'a> {
         let server = &self.servers[server];
         let (name, patience) = (server.name(TEN.0), Duration::from_secs(40));
         let file = self.files.bytes(TEN.0);
-        let work =
-            Work { server: server.address, name: &name, file, block_len: 1468, window: 1, patience };
+        let work = Work { server: server.address, name: &name, file, block_len: 1468, window: 1, patience };
         let outcome = self.bench.client.run(|| load::run(&addresses(1), 1, &work));
         let Some(failure) = outcome.failures.first() else { return outcome.seconds };
         note(&format!("{}: {failure} after {:.0} s", server.program, outcome.seconds));

@@ -1,12 +1,14 @@
 //! The limit: a loop that sends the next blocks from memory as soon as a packet comes, awake, and knows nothing but their
 //! numbers. No options are weighed, no time is kept, nothing is read, nobody else is listened to.
 
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::netns::Netns;
+use super::post::{Post, wait};
 use super::servers::Files;
 
 /// A client that is silent for so long has what it wanted.
@@ -24,6 +26,52 @@ pub(crate) fn start(netns: &Netns, last: u8, files: &Files) -> SocketAddrV4 {
             let name = request[2..len].split(|byte| *byte == 0).next().unwrap();
             let file = &all[..Files::len(std::str::from_utf8(name).unwrap())];
             serve(&port, &request[..len], file);
+        }
+    });
+    SocketAddrV4::new(address, 69)
+}
+
+/// The same for many clients that take a block at a time, at once: all that has come is taken in one call, and all answers
+/// go in one. Returns where.
+pub(crate) fn start_crowd(netns: &Netns, last: u8, files: &Files) -> SocketAddrV4 {
+    let all: Arc<[u8]> = files.large();
+    let address = Ipv4Addr::new(192, 168, 100, last);
+    let socket = netns.run(|| UdpSocket::bind((address, 69)).unwrap());
+    std::thread::spawn(move || {
+        let mut post = Post::of(socket);
+        let (mut lens, mut packet, mut heard) = (HashMap::new(), Vec::new(), Instant::now());
+        loop {
+            let received = post.receive();
+            for message in 0..received {
+                let (_, peer) = post.ends(message);
+                let word = post.packets(message).next().unwrap_or_default();
+                packet.clear();
+                match word {
+                    [0, 1, request @ ..] => {
+                        let name = request.split(|byte| *byte == 0).next().unwrap();
+                        lens.insert(peer, Files::len(std::str::from_utf8(name).unwrap()));
+                        packet.extend(b"\0\x06blksize\x001468\0");
+                    }
+                    [0, 4, high, low] => {
+                        let block = u16::from_be_bytes([*high, *low]);
+                        let (start, len) = (usize::from(block) * 1468, lens[&peer]);
+                        if start > len {
+                            continue;
+                        }
+                        packet.extend([0, 3]);
+                        packet.extend((block + 1).to_be_bytes());
+                        packet.extend(&all[start..len.min(start + 1468)]);
+                    }
+                    _ => continue,
+                }
+                post.push(address, peer, &packet);
+            }
+            post.send();
+            if received > 0 {
+                heard = Instant::now();
+            } else if heard.elapsed() > SILENCE {
+                wait(std::slice::from_ref(&post));
+            }
         }
     });
     SocketAddrV4::new(address, 69)

@@ -35,7 +35,10 @@ pub(crate) struct Post {
 
 impl Post {
     pub(crate) fn new() -> Self {
-        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+        Self::of(UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap())
+    }
+
+    pub(crate) fn of(socket: UdpSocket) -> Self {
         socket.set_nonblocking(true).unwrap();
         let (one, room): (libc::c_int, libc::c_int) = (1, 8 << 20);
         for (level, option, value) in [

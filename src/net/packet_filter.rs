@@ -36,8 +36,8 @@ enum Then {
 }
 use Then::{Accept, Drop, Next, Skip};
 
-/// Untagged ARP, questions for an IPv6 router, and untagged whole IPv4 that comes in: UDP to a port of DHCP, TFTP or PXE, and first packets (SYN) of TCP
-/// connections to `http_port`, by which a firewall in the way is noticed.
+/// Untagged ARP, questions for an IPv6 router, and untagged whole IPv4 that comes in: UDP to a port of DHCP or PXE, requests
+/// to read by TFTP and first packets (SYN) of TCP connections to `http_port`, by which a firewall in the way is noticed.
 ///
 /// Port 68 is there to see other servers answer. A tag with number 0 only carries a priority and counts as
 /// untagged (IEEE 802.1Q §6.9); the kernel takes tags off, so without asking they would all look untagged.
@@ -45,6 +45,7 @@ pub(super) fn dhcp_and_arp(http_port: u16) -> Vec<SockFilter> {
     const SYN: u32 = 0x02;
     const SYN_ACK: u32 = 0x12;
     const OUTGOING: u32 = libc::PACKET_OUTGOING as u32;
+    const TFTP_READ: u32 = 1;
     assemble(&[
         (LOAD_WORD, PACKET_TYPE, Next, Next),
         (IF_EQUAL, OUTGOING, Drop, Next),
@@ -67,13 +68,16 @@ pub(super) fn dhcp_and_arp(http_port: u16) -> Vec<SockFilter> {
         (IF_ANY_BIT, 0x3fff, Drop, Next),
         (LOAD_X_HEADER_LEN, 14, Next, Next),
         (LOAD_BYTE, 14 + 9, Next, Next),
-        (IF_EQUAL, libc::IPPROTO_TCP as u32, Skip(6), Next),
+        (IF_EQUAL, libc::IPPROTO_TCP as u32, Skip(8), Next),
         (IF_EQUAL, libc::IPPROTO_UDP as u32, Next, Drop),
         (LOAD_HALF_INDEXED, 14 + 2, Next, Next),
         (IF_EQUAL, 67, Accept, Next),
         (IF_EQUAL, 68, Accept, Next),
-        (IF_EQUAL, 69, Accept, Next),
-        (IF_EQUAL, 4011, Accept, Drop),
+        (IF_EQUAL, 4011, Accept, Next),
+        (IF_EQUAL, 69, Next, Drop),
+        // With one port for all transfers every acknowledgement comes there, too.
+        (LOAD_HALF_INDEXED, 14 + 8, Next, Next),
+        (IF_EQUAL, TFTP_READ, Accept, Drop),
         (LOAD_HALF_INDEXED, 14 + 2, Next, Next),
         (IF_EQUAL, u32::from(http_port), Next, Drop),
         (LOAD_BYTE_INDEXED, 14 + 13, Next, Next),
@@ -154,7 +158,8 @@ mod tests {
         for (name, frame, expected) in [
             ("DHCP request", udp(67, 0), true),
             ("DHCP reply of another server", udp(68, 0), true),
-            ("TFTP", udp(69, 0), true),
+            ("TFTP RRQ", changed(changed(udp(69, 2), 50, 0), 51, 1), true),
+            ("TFTP ACK", changed(changed(udp(69, 2), 50, 0), 51, 4), false),
             ("PXE", udp(4011, 0), true),
             ("DHCP behind IP options", udp(67, 10), true),
             ("ARP", arp.clone(), true),

@@ -60,7 +60,9 @@ impl<'a> Server<'a> {
                 let number = self.table.of_peer(peer);
                 match number.and_then(|number| self.table.get_mut(number)).zip(number) {
                     Some((flight, number)) if flight.own_socket().is_none() => {
-                        flight.on_packet(bytes, now, &mut self.tools);
+                        if flight.on_packet(bytes, now, &mut self.tools) {
+                            self.answered(now);
+                        }
                         self.settle(number);
                     }
                     _ => log::debug!("{peer}: {other:?} to the request port"),
