@@ -4,6 +4,10 @@
 //! `cargo bench --bench http -- large` (or `small`, `crowd`) does a part of it.
 #![allow(unsafe_code, clippy::disallowed_methods, clippy::print_stdout)]
 
+use std::net::SocketAddr;
+
+#[path = "common/crowd.rs"]
+mod crowd;
 #[path = "http/files.rs"]
 mod files;
 #[path = "http/load.rs"]
@@ -45,7 +49,7 @@ fn main() {
         both.large(&bare);
     }
     if wants("small") {
-        both.small();
+        both.small(servers::start_bare_small(&bench.server, &files.tree));
     }
     if wants("crowd") {
         both.crowd();
@@ -103,7 +107,7 @@ impl Both<'_> {
         }
     }
 
-    fn small(&self) {
+    fn small(&self, bare: SocketAddr) {
         for connections in [1, 16, 128] {
             let requests = if connections == 1 { 15_000 } else { 60_000 };
             let [ours, theirs] = self.in_turn(|server| load::small(server.address, connections, requests));
@@ -113,14 +117,22 @@ impl Both<'_> {
                 runs.iter().map(|run| run.1 * 1e6 / f64::from(requests)).collect::<Vec<_>>()
             };
             row(&case, "CPU us/req", false, (&cpu(&ours), &cpu(&theirs)), None);
+            let limit: Vec<f64> = (0..RUNS)
+                .map(|_| self.bench.client.run(|| load::small(bare, connections, requests)))
+                .collect();
+            let (ours, case) = (first(&ours), format!("{case}, against a bare loop"));
+            let (bench, unit, rival) = ("http", "requests/s", ("loop", &limit[..]));
+            Row { bench, case: &case, unit, more_is_better: true, ours: &ours, rival, target: None }.print();
         }
     }
 
     fn crowd(&self) {
         let file = std::fs::read(&self.large).unwrap();
+        let path = format!("{}/{}", files::FOLDER, files::name(0));
         let ratios: Vec<f64> = (0..RUNS)
             .map(|_| {
-                let times = self.bench.client.run(|| load::crowd(self.pxego.address, &file, 500, 4 << 20));
+                let times =
+                    self.bench.client.run(|| crowd::crowd(self.pxego.address, (&path, &file), 500, 4 << 20));
                 times.iter().copied().fold(0.0, f64::max) / median(&times)
             })
             .collect();

@@ -9,6 +9,8 @@
 mod bad_wire;
 #[path = "tftp/bare.rs"]
 mod bare;
+#[path = "common/crowd.rs"]
+mod crowd;
 #[path = "tftp/load.rs"]
 mod load;
 #[path = "../tests/common/netns.rs"]
@@ -280,34 +282,44 @@ impl<'a> Lab<'a> {
         let _ = std::fs::remove_file(&target);
     }
 
-    /// 500 transfers at once.
+    /// 500 transfers at once, and as many by HTTP beside them.
     fn crowd(&self) {
-        let (mut slowest, mut failed) = (Vec::new(), 0);
-        for _ in 0..3 {
-            let outcome = self.fetch(&self.servers[0], SMALL.0, 500, (1468, 4));
+        let (mut slowest, mut http_slowest, mut failed) = (Vec::new(), Vec::new(), 0);
+        for beside in [false, true, true, true] {
+            let (outcome, http) = self.crowds(beside);
             failed += outcome.failures.len();
             for failure in outcome.failures.iter().take(3) {
                 note(&format!("a crowd's client failed: {failure}"));
             }
-            let last = outcome.each.last().copied().unwrap_or(f64::NAN);
-            slowest.push(last / median(&outcome.each));
-            note(&format!("500 clients: {:.1} MB/s", outcome.bytes as f64 / 1e6 / outcome.seconds));
+            let ratio = |times: &[f64]| times.iter().copied().fold(f64::NAN, f64::max) / median(times);
+            let (rate, with) = (outcome.bytes as f64 / 1e6 / outcome.seconds, http.len());
+            note(&format!("500 clients, {with} by HTTP beside them: {rate:.1} MB/s"));
+            slowest.push(ratio(&outcome.each));
+            http_slowest.extend((with > 0).then(|| ratio(&http)));
         }
         let row = |case, unit, ours: &[f64], target| {
-            Row {
-                bench: "tftp",
-                case,
-                unit,
-                more_is_better: false,
-                ours,
-                rival: ("", &[]),
-                target: Some(target),
-            }
-            .print()
+            Row { ours, ..Row::alone("tftp", case, unit, target) }.print();
         };
-        row("500 x 2 MB at once, slowest to median", "ratio", &slowest, 3.0);
-        row("500 x 2 MB at once, failed", "clients", &[failed as f64], 0.0);
-        row("500 x 2 MB at once, peak memory", "MB", &[self.servers[0].peak_memory()], 32.0);
+        row("500 x 2 MB at once, slowest to median", "ratio", &slowest[..1], 3.0);
+        row("500 + 500 by HTTP, TFTP: slowest to median", "ratio", &slowest[1..], 3.0);
+        row("500 + 500 by HTTP, HTTP: slowest to median", "ratio", &http_slowest, 3.0);
+        row("500 + 500 by HTTP, failed", "clients", &[failed as f64], 0.0);
+        row("500 + 500 by HTTP, peak memory", "MB", &[self.servers[0].peak_memory()], 32.0);
+    }
+
+    /// 500 clients by TFTP and, where that is wanted, 500 by HTTP in the same moment; how long each of those took.
+    fn crowds(&self, beside: bool) -> (Outcome, Vec<f64>) {
+        let server = &self.servers[0];
+        let (address, path) = ((*server.address.ip(), 80).into(), server.name(LARGE.0));
+        let fetch = || {
+            let file = (&path[..], self.files.bytes(LARGE.0));
+            self.bench.client.run(|| crowd::crowd(address, file, 500, SMALL.1))
+        };
+        std::thread::scope(|scope| {
+            let http = beside.then(|| scope.spawn(fetch));
+            let outcome = self.fetch(server, SMALL.0, 500, (1468, 4));
+            (outcome, http.map(|it| it.join().unwrap()).unwrap_or_default())
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, IntoRawFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -134,6 +134,65 @@ impl Bare {
 
     pub(crate) fn cpu(&self) -> f64 {
         self.nanoseconds.load(Ordering::SeqCst) as f64 / 1e9
+    }
+}
+
+/// The limit with small files: whoever asks gets an answer that lies ready in memory, from one of two threads.
+pub(crate) fn start_bare_small(netns: &Netns, tree: &Path) -> SocketAddr {
+    let listener = netns.run(|| TcpListener::bind(("192.168.100.1", 9001)).unwrap());
+    let address = listener.local_addr().unwrap();
+    let answers: Vec<Vec<u8>> = (1..=files::SMALL)
+        .map(|file| {
+            let body = fs::read(tree.join(files::FOLDER).join(files::name(file))).unwrap();
+            // As long as that of the others.
+            let pad = "x".repeat(150);
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nPad: {pad}\r\n\r\n", body.len());
+            [head.into_bytes(), body].concat()
+        })
+        .collect();
+    let answers = Arc::new(answers);
+    // SAFETY: no pointers.
+    let polls = [(), ()].map(|()| unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) });
+    for poll in polls {
+        let answers = answers.clone();
+        std::thread::spawn(move || answer_ready(poll, &answers));
+    }
+    std::thread::spawn(move || {
+        for (stream, poll) in listener.incoming().map_while(Result::ok).zip(polls.into_iter().cycle()) {
+            stream.set_nodelay(true).unwrap();
+            stream.set_nonblocking(true).unwrap();
+            let descriptor = stream.into_raw_fd();
+            let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: descriptor as u64 };
+            // SAFETY: both descriptors are open; the kernel reads one initialised `epoll_event`.
+            unsafe { libc::epoll_ctl(poll, libc::EPOLL_CTL_ADD, descriptor, &mut event) };
+        }
+    });
+    address
+}
+
+/// Answers who is ready, for as long as the process lives.
+fn answer_ready(poll: i32, answers: &[Vec<u8>]) {
+    let mut events = [libc::epoll_event { events: 0, u64: 0 }; 64];
+    let mut request = [0_u8; 1024];
+    let number_at = "GET /".len() + files::FOLDER.len() + "/small-".len();
+    loop {
+        // SAFETY: room for as many events as are asked for.
+        let count = unsafe { libc::epoll_wait(poll, events.as_mut_ptr(), 64, -1) };
+        for event in &events[..count.max(0) as usize] {
+            let descriptor = event.u64 as i32;
+            // SAFETY: the kernel writes at most as many bytes as there are.
+            let len = unsafe { libc::recv(descriptor, request.as_mut_ptr().cast(), request.len(), 0) };
+            if len <= 0 {
+                // SAFETY: this thread is the only one that knows it.
+                unsafe { libc::close(descriptor) };
+                continue;
+            }
+            let number = std::str::from_utf8(&request[number_at..number_at + 4]).unwrap();
+            let answer = &answers[number.parse::<usize>().unwrap() - 1];
+            // SAFETY: the kernel reads as many bytes as there are. They are fewer than a socket takes at once.
+            let sent = unsafe { libc::send(descriptor, answer.as_ptr().cast(), answer.len(), 0) };
+            assert_eq!(sent, answer.len() as isize);
+        }
     }
 }
 

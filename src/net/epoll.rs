@@ -44,6 +44,11 @@ impl Default for Ready {
 }
 
 impl Ready {
+    /// Nobody is ready.
+    pub(super) fn clear(&mut self) {
+        self.count = 0;
+    }
+
     /// The numbers, each once.
     pub(super) fn numbers(&self) -> impl ExactSizeIterator<Item = u64> {
         self.events[..self.count].iter().map(|event| event.u64)

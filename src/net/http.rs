@@ -6,11 +6,13 @@
 mod connection;
 mod seats;
 mod send;
+mod watch;
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -26,6 +28,7 @@ use crate::content::{Library, Observer};
 use crate::http::respond;
 use connection::{Connection, Desk, Next};
 use seats::Seats;
+use watch::Watch;
 
 /// Stack of a thread, in bytes: heads and pieces of files are on the heap.
 const STACK: usize = 256 << 10;
@@ -129,6 +132,8 @@ pub fn serve(
         library: library.as_ref(),
         observer: observer.as_ref(),
         stop,
+        // Alone on a core, it would wait for itself.
+        is_watched: AtomicBool::new(sys::cores() == 1),
     };
     let for_disk = Mutex::new(for_disk);
     thread::scope(|scope| {
@@ -185,6 +190,8 @@ struct Server<'a> {
     library: &'a dyn Library,
     observer: &'a dyn Observer,
     stop: &'a Stop,
+    /// Whether one of the threads waits awake.
+    is_watched: AtomicBool,
 }
 
 impl Server<'_> {
@@ -203,8 +210,9 @@ impl Server<'_> {
     fn serve_ready(&self, epoll: &Epoll) {
         let mut desk = self.desk(false);
         let mut ready = Ready::default();
+        let mut watch = Watch::new(&self.is_watched);
         while !self.stop.is_set() {
-            match epoll.wait(&mut ready, None) {
+            match watch.wait(epoll, &mut ready) {
                 Ok(()) => {
                     for number in ready.numbers().filter(|number| *number != STOP) {
                         // One that is passed over is told of again.

@@ -21,5 +21,6 @@ pub mod state;
 mod sys;
 pub mod terminal;
 pub mod tftp;
+mod vigil;
 
 pub(crate) use sys::cores;

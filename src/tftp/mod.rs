@@ -10,4 +10,3 @@ pub mod request;
 pub mod retransmit;
 pub mod timers;
 pub mod transfer;
-pub mod vigil;

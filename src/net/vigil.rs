@@ -29,7 +29,7 @@ const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// What was learned of the last answers. Time is counted from any moment, the same for all calls.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Vigil {
+pub(super) struct Vigil {
     quick: u8,
     rest: Duration,
     rested_at: Duration,
@@ -38,14 +38,14 @@ pub struct Vigil {
 
 impl Vigil {
     /// How long to wait awake at `now` for the next answer; `None` to sleep.
-    pub fn begin(&mut self, now: Duration) -> Option<Duration> {
+    pub(super) fn begin(&mut self, now: Duration) -> Option<Duration> {
         let is_worth = self.quick >= WORTH && now >= self.rested_at;
         self.looked_at = is_worth.then_some(now);
         is_worth.then_some(AWAKE)
     }
 
     /// Nothing had come at `now`. Returns whether to go on.
-    pub fn on_look(&mut self, now: Duration) -> bool {
+    pub(super) fn on_look(&mut self, now: Duration) -> bool {
         let took = self.looked_at.replace(now).map_or(Duration::ZERO, |before| now.saturating_sub(before));
         if took >= ROBBED {
             self.rest = self.rest.saturating_mul(2).clamp(FIRST_REST, LONGEST_REST);
@@ -55,7 +55,7 @@ impl Vigil {
     }
 
     /// At `now` an answer came to what went out at `since`.
-    pub fn on_answer(&mut self, since: Duration, now: Duration) {
+    pub(super) fn on_answer(&mut self, since: Duration, now: Duration) {
         if self.looked_at.is_some() && !self.on_look(now) {
             return;
         }
@@ -70,7 +70,7 @@ impl Vigil {
     }
 
     /// None came while we were awake.
-    pub fn on_vain(&mut self) {
+    pub(super) fn on_vain(&mut self) {
         self.quick = self.quick.saturating_sub(PRICE);
     }
 }
