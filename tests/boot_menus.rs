@@ -281,3 +281,38 @@ fn secure_boot_leads_to_the_loader_of_the_chosen_image() {
     assert_eq!(fetched(&desk.end(), "loader"), [&common[0], &common[1], &own[0], &own[1]]);
     fs::remove_dir_all(place).unwrap();
 }
+
+/// Secure Boot, and a machine that the list binds to the image of the other vendor: its loaders come at the first start, and
+/// no menu is asked. Where Ubuntu's packages were not to be had, the other image is one without a signature that counts.
+#[test]
+fn secure_boot_of_a_bound_machine_begins_with_its_own_images_loaders() {
+    let place = scratch("menus_bound");
+    let (other, id, kernel, programs) = match has_other_vendor() {
+        true => {
+            let programs = ["loaders/x64/bootx64.efi", "loaders/x64/grubx64.efi"];
+            (image("ubuntu-signed"), "ubuntu-server", "casper/vmlinuz", programs)
+        }
+        false => {
+            let programs = ["EFI/BOOT/BOOTX64.EFI", "EFI/BOOT/grubx64.efi"];
+            (unsigned(&image("el9"), &place), "el9", "images/pxeboot/vmlinuz", programs)
+        }
+    };
+    let list = place.join("machines.csv");
+    fs::write(&list, format!("mac,image\n{MAC},{id}\n")).unwrap();
+    let options = format!("--machines {}", list.display());
+    let mut desk = Desk::new(
+        "menus_bound_secure",
+        Firmware::UefiSecureBoot,
+        &[&image("el8"), &other],
+        &options,
+        disk::bios,
+    );
+    assert_eq!(desk.pxego.wait_for_step("kernel")["name"], format!("t/{id}/{kernel}"));
+    if has_other_vendor() {
+        // GRUB asks for the ramdisk when shim has found the kernel good.
+        assert_eq!(desk.pxego.wait_for_step("initrd")["name"], "t/ubuntu-server/casper/initrd");
+    }
+    let own = programs.map(|name| format!("t/{id}/{name}"));
+    assert_eq!(fetched(&desk.end(), "loader"), [&own[0], &own[1]]);
+    fs::remove_dir_all(place).unwrap();
+}
