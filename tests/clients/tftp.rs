@@ -1,5 +1,7 @@
 //! tftp-hpa, atftp, busybox's tftp, and curl.
 
+use std::fs;
+
 use super::{INITRD, KERNEL, PLUS, Served, TREEINFO, text};
 
 const SERVER: &str = "192.168.100.1";
@@ -75,7 +77,47 @@ fn what_is_missing_is_told_at_once() {
         assert!(!output.status.success() && text(&output).contains("server error: (1)"), "{}", text(&output));
     }
     // Nothing is taken, either.
-    std::fs::write(served.path("list"), "x").unwrap();
+    fs::write(served.path("list"), "x").unwrap();
     let output = served.client(&format!("busybox tftp -p -l list -r upload {SERVER}"));
     assert!(text(&output).contains("server error: (2)"), "{}", text(&output));
+}
+
+/// What firmware asks for that boots from a tree, laid over the image: names in the order of the Raspberry Pi 4 (its serial
+/// number before them, then none, some twenty of them missing) and those of Windows' boot manager, written as it writes them.
+#[test]
+fn c17_c18_firmware_that_boots_from_a_tree_finds_what_is_there() {
+    let mut served = Served::start_for_files("tftp-trees");
+    let overlay = served.path("overlay");
+    let there = ["start4.elf", "fixup4.dat", "config.txt", "boot/bcd", "boot/boot.sdi", "sources/boot.wim"];
+    for (number, path) in there.iter().enumerate() {
+        let path = overlay.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, vec![number as u8; 3000 + number]).unwrap();
+    }
+    served.switch_off();
+    served.switch_on(&["--overlay", overlay.to_str().unwrap()]);
+
+    let names = ["config.txt", "pieeprom.sig", "recover4.elf", "recovery.elf", "start4.elf", "fixup4.dat"];
+    let more = ["start.elf", "bootcode.bin", "vl805.sig", "cmdline.txt", "kernel8.img", "kernel7l.img"];
+    let names = names.iter().chain(&more);
+    let of_pi = names.clone().map(|name| format!("1234abcd/{name}")).chain(names.map(|it| (*it).to_string()));
+    let of_windows = [r"\Boot\BCD", r"\boot\boot.sdi", r"\sources\boot.wim", r"\Boot\Fonts\wgl4_boot.ttf"];
+    let mut found = Vec::new();
+    for name in of_pi.chain(of_windows.map(str::to_owned)) {
+        let output = served.client(&format!("busybox tftp -b 1024 -g -r {name} -l OUT {SERVER}"));
+        match output.status.success() {
+            true => found.push((name, served.got())),
+            false => assert!(text(&output).contains("server error: (1)"), "{name}: {}", text(&output)),
+        }
+    }
+    let bytes = |path: &str| fs::read(overlay.join(path)).unwrap();
+    let expected = [
+        ("config.txt", "config.txt"),
+        ("start4.elf", "start4.elf"),
+        ("fixup4.dat", "fixup4.dat"),
+        (r"\Boot\BCD", "boot/bcd"),
+        (r"\boot\boot.sdi", "boot/boot.sdi"),
+        (r"\sources\boot.wim", "sources/boot.wim"),
+    ];
+    assert!(found == expected.map(|(name, path)| (name.to_owned(), bytes(path))), "{found:?}");
 }
