@@ -11,7 +11,7 @@ mod netns;
 
 use std::collections::HashSet;
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::path::Path;
 use std::process::Stdio;
 
@@ -21,9 +21,11 @@ use dhcp_lab::{
 };
 use dhcp_machine::Machine;
 use netns::{DEADLINE, Netns, Running, run, wait_until};
+use pxego::wire::MacAddr;
 use pxego::wire::arp::Arp;
 use pxego::wire::dhcp::{BOOT_REQUEST, FLAG_BROADCAST, Message, MessageType};
 use pxego::wire::dhcp_option::Code;
+use pxego::wire::tftp;
 
 const SERVER_IP: Ipv4Addr = Ipv4Addr::new(192, 168, 100, 1);
 
@@ -442,4 +444,57 @@ fn d51_a_pool_of_one_carries_one_machine_through_all_its_programs() {
     assert!(refused["reason"].as_str().unwrap().contains("no address is free"), "{refused}");
     assert!(pxego.counters()["ignored.pool-exhausted"].as_u64() >= Some(1));
     assert!(of_kind(pxego.events(), "warning").iter().all(|event| !text(event).contains("10.9.8.2")));
+}
+
+/// What an Intel Boot Agent sends (PXE 2.1 table 2-1; it leaves its UUID out, pixiecore issue 21), up to the program that it
+/// asks for: the length first, from port 2070, then the file, from the next port.
+#[test]
+fn c02_an_intel_rom_comes_as_far_as_its_boot_program() {
+    let (lan, scratch) = (Lan::new(), Scratch::new("c02"));
+    let (server, client) = (lan.host("s"), lan.host("c"));
+    let mut pxego = Pxego::start(&server, &scratch, &[]);
+    let mac: MacAddr = mac_of(&client, "eth0").parse().unwrap();
+    let ack = Machine::new(&client, mac.0).lease(|message| {
+        let list: Vec<u8> = [1, 2, 3, 5, 6, 11, 12, 13, 15, 16, 17, 18, 43, 54, 60, 67].into();
+        message.options.push(Code::PARAMETER_LIST, &[list, (128..=135).collect()].concat());
+        message.options.push(Code(57), &1260_u16.to_be_bytes());
+        message.options.push(Code(93), &[0, 0]);
+        message.options.push(Code(94), &[1, 2, 1]);
+        message.options.push(Code::VENDOR_CLASS, b"PXEClient:Arch:00000:UNDI:002001");
+    });
+    let name = ack.message.file.split(|byte| *byte == 0).next().unwrap().to_vec();
+    assert_eq!((&name[..], ack.message.siaddr), (&b"undionly.kpxe"[..], SERVER_IP));
+
+    client.ip(&format!("address add {}/24 dev eth0", ack.message.yiaddr));
+    let ask = |port: u16, option: (&str, &str)| {
+        let socket = client.run(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).unwrap());
+        socket.set_read_timeout(Some(DEADLINE)).unwrap();
+        socket.send_to(&tftp::read_request(&name, "octet", &[option]), (SERVER_IP, 69)).unwrap();
+        let mut buffer = [0; 2048];
+        let (len, from) = socket.recv_from(&mut buffer).unwrap();
+        (socket, from, buffer[..len].to_vec())
+    };
+    let (probe, from, answer) = ask(2070, ("tsize", "0"));
+    let text = String::from_utf8(answer).unwrap();
+    let len: usize =
+        text.strip_prefix("\0\x06tsize\0").and_then(|it| it.strip_suffix('\0')).unwrap().parse().unwrap();
+    probe.send_to(b"\0\x05\0\0TFTP Aborted\0", from).unwrap();
+
+    let (transfer, from, answer) = ask(2071, ("blksize", "1456"));
+    assert_eq!(answer, b"\0\x06blksize\x001456\0");
+    let (mut block, mut program): (u16, Vec<u8>) = (0, Vec::new());
+    let mut buffer = [0; 2048];
+    while program.len() == usize::from(block) * 1456 {
+        transfer.send_to(&tftp::ack(block), from).unwrap();
+        let (count, _) = transfer.recv_from(&mut buffer).unwrap();
+        // A block may come again on a busy computer.
+        let [high, low] = (block + 1).to_be_bytes();
+        if buffer[..4] == [0, 3, high, low] {
+            program.extend(&buffer[4..count]);
+            block += 1;
+        }
+    }
+    transfer.send_to(&tftp::ack(block), from).unwrap();
+    assert_eq!(program.len(), len);
+    assert_eq!(pxego.wait_for("loader")["name"], "undionly.kpxe");
 }
