@@ -14,7 +14,7 @@ mod wire;
 use std::time::Duration;
 
 use lab::Firmware::{Bios, Uefi};
-use lab::{Firmware, MARKER};
+use lab::{Firmware, MARKER, packaged};
 use trial::{Setup, fetched, of};
 
 /// The real installer takes two minutes to its first question, and much more on a busy computer.
@@ -58,8 +58,25 @@ fn el6_on_uefi_says_what_to_do() {
     let told = of(&events, "nothing-to-boot");
     assert_eq!(told.len(), 1, "{events:#?}");
     let reason = told[0]["reason"].as_str().unwrap();
-    assert!(reason.contains("CentOS Linux 6.10") && reason.contains("Set it to BIOS"), "{reason}");
+    for words in ["CentOS Linux 6.10", "Set it to BIOS", "--loader x64=grubnetx64.efi"] {
+        assert!(reason.contains(words), "{reason}");
+    }
     assert!(of(&events, "kernel").is_empty(), "{events:#?}");
+    trial.end();
+}
+
+/// A GRUB 2 starts it: it needs no kernel that is an EFI program.
+#[test]
+fn el6_on_uefi_boots_by_a_grub_that_was_given() {
+    let loader =
+        format!("x64={}", packaged(&["/usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed"]).display());
+    let setup = Setup { arguments: &["--loader", &loader], ..Setup::new(Uefi, "el6") };
+    let mut trial = setup.start("family_el6_uefi_grub");
+    let (step, file) = TREEINFO;
+    let events = trial.until_within(step, DEADLINE);
+    assert!(fetched(&events, "kernel").last().is_some_and(|name| name.ends_with(VMLINUZ)), "{events:#?}");
+    assert!(fetched(&events, step).last().is_some_and(|name| name.ends_with(file)), "{events:#?}");
+    assert!(of(&events, "nothing-to-boot").is_empty(), "{events:#?}");
     trial.end();
 }
 

@@ -347,7 +347,8 @@ impl Offer {
         if misfits.len() < MAX_MISFITS && misfits.insert(client.mac) {
             let reason = format!(
                 "{} does not start on it: its kernel is no EFI program, and this machine started by UEFI. Set it to BIOS \
-                 (legacy, CSM) in its setup",
+                 (legacy, CSM) in its setup, or start pxego with a GRUB 2 as Debian and Ubuntu have it: --loader \
+                 x64=grubnetx64.efi",
                 image.title
             );
             self.chronicle.tell_of(client.mac, None, What::NothingToBoot { reason });
