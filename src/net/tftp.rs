@@ -175,7 +175,7 @@ impl<'a> Server<'a> {
                     break;
                 }
             }
-            self.vigil.on_vain();
+            self.vigil.on_vain(self.now());
         }
         let patience = next.map_or(IDLE, |deadline| deadline.saturating_sub(self.now()).min(IDLE));
         self.epoll.wait(ready, Some(patience))
@@ -198,7 +198,7 @@ impl<'a> Server<'a> {
             if self.take_packets(number, inlet, now) {
                 self.answered(now);
             } else if !self.vigil.on_look(now) || now.saturating_sub(self.served_at) >= awake {
-                self.vigil.on_vain();
+                self.vigil.on_vain(now);
                 break;
             }
             if self.timers.next().is_some_and(|deadline| deadline <= now) {

@@ -23,8 +23,9 @@ const PRICE: u8 = 4;
 /// tick of it, 1 to 10 ms. The kernel's own chores are done in 100 to 400 us, twenty times a second on an idle computer.
 const ROBBED: Duration = Duration::from_millis(1);
 
-/// How long the core is left to others then: longer each time, up to a second.
-const FIRST_REST: Duration = Duration::from_millis(20);
+/// How long the core is left to others then, and when it was waited for too often in vain: on a computer with other work it
+/// is the client who has no core. Longer each time, up to a second.
+const FIRST_REST: Duration = Duration::from_millis(5);
 const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// What was learned of the last answers. Time is counted from any moment, the same for all calls.
@@ -48,10 +49,14 @@ impl Vigil {
     pub(super) fn on_look(&mut self, now: Duration) -> bool {
         let took = self.looked_at.replace(now).map_or(Duration::ZERO, |before| now.saturating_sub(before));
         if took >= ROBBED {
-            self.rest = self.rest.saturating_mul(2).clamp(FIRST_REST, LONGEST_REST);
-            self.rested_at = now.saturating_add(self.rest);
+            self.rest(now);
         }
         took < ROBBED
+    }
+
+    fn rest(&mut self, now: Duration) {
+        self.rest = self.rest.saturating_mul(2).clamp(FIRST_REST, LONGEST_REST);
+        self.rested_at = now.saturating_add(self.rest);
     }
 
     /// At `now` an answer came to what went out at `since`.
@@ -60,7 +65,7 @@ impl Vigil {
             return;
         }
         if now.saturating_sub(since) > SOON {
-            return self.on_vain();
+            return self.on_vain(now);
         }
         self.quick = self.quick.saturating_add(1).min(MOST);
         // So long after the last rest nobody else was there.
@@ -69,9 +74,13 @@ impl Vigil {
         }
     }
 
-    /// None came while we were awake.
-    pub(super) fn on_vain(&mut self) {
+    /// None came in time, and it is `now`.
+    pub(super) fn on_vain(&mut self, now: Duration) {
+        let was_worth = self.quick >= WORTH;
         self.quick = self.quick.saturating_sub(PRICE);
+        if self.looked_at.is_some() && was_worth && self.quick < WORTH {
+            self.rest(now);
+        }
     }
 }
 
@@ -104,7 +113,7 @@ mod tests {
                 vigil.on_answer(now, now + QUICK);
                 now += QUICK;
             }
-            vigil.on_vain();
+            vigil.on_vain(now);
             assert_eq!(vigil.begin(now), Some(AWAKE));
         }
         (0..3).for_each(|_| vigil.on_answer(now, now + SLOW));
@@ -134,7 +143,7 @@ mod tests {
             }
             rests.push((now - start).as_millis());
         }
-        assert_eq!(rests, [20, 40, 80, 160, 320, 640, 1000, 1000]);
+        assert_eq!(rests, [5, 10, 20, 40, 80, 160, 320, 640]);
         // Nobody for two seconds: the next one is no habit. It is noticed by an answer, too.
         vigil.looked_at = None;
         now += Duration::from_secs(2);

@@ -56,7 +56,7 @@ impl<'a> Watch<'a> {
                 return Ok(());
             }
             if !self.vigil.on_look(now) || now >= until {
-                self.vigil.on_vain();
+                self.vigil.on_vain(now);
                 return Ok(());
             }
         }
@@ -68,7 +68,7 @@ impl<'a> Watch<'a> {
         if only.is_some() && only == self.last {
             self.vigil.on_answer(self.served_at, self.now());
         } else {
-            self.vigil.on_vain();
+            self.vigil.on_vain(self.now());
         }
         self.last = only;
     }
