@@ -244,6 +244,17 @@ fn unsigned(other: &Path, place: &Path) -> PathBuf {
     bad
 }
 
+/// An image whose kernel Debian's loaders do not start: its id, its kernel and its loaders. Ubuntu's, or where its packages
+/// were not to be had, one without a signature that counts, made in `place`.
+fn of_another_vendor(place: &Path) -> (PathBuf, &'static str, &'static str, [&'static str; 2]) {
+    if has_other_vendor() {
+        let programs = ["loaders/x64/bootx64.efi", "loaders/x64/grubx64.efi"];
+        return (image("ubuntu-signed"), "ubuntu-server", "casper/vmlinuz", programs);
+    }
+    let programs = ["EFI/BOOT/BOOTX64.EFI", "EFI/BOOT/grubx64.efi"];
+    (unsigned(&image("el9"), place), "el9", "images/pxeboot/vmlinuz", programs)
+}
+
 /// Secure Boot, and the kernel of one image that the loader of the other is refused: the machine starts again, and gets
 /// that image's own loaders. The images are Debian's and Ubuntu's, each with a shim that trusts its vendor alone; where
 /// Ubuntu's packages were not to be had, the other kernel is one that no loader takes, and does not start.
@@ -253,16 +264,7 @@ fn secure_boot_leads_to_the_loader_of_the_chosen_image() {
     let debian = image("el8");
     let place = scratch("menus_other_vendor");
     let is_real = has_other_vendor();
-    let (other, id, kernel, programs) = match is_real {
-        true => {
-            let programs = ["loaders/x64/bootx64.efi", "loaders/x64/grubx64.efi"];
-            (image("ubuntu-signed"), "ubuntu-server", "casper/vmlinuz", programs)
-        }
-        false => {
-            let programs = ["EFI/BOOT/BOOTX64.EFI", "EFI/BOOT/grubx64.efi"];
-            (unsigned(&image("el9"), &place), "el9", "images/pxeboot/vmlinuz", programs)
-        }
-    };
+    let (other, id, kernel, programs) = of_another_vendor(&place);
     let kernel = format!("t/{id}/{kernel}");
     let options = format!("--timeout 1 --default {id}");
     let images: [&Path; 2] = [&debian, &other];
@@ -287,16 +289,7 @@ fn secure_boot_leads_to_the_loader_of_the_chosen_image() {
 #[test]
 fn secure_boot_of_a_bound_machine_begins_with_its_own_images_loaders() {
     let place = scratch("menus_bound");
-    let (other, id, kernel, programs) = match has_other_vendor() {
-        true => {
-            let programs = ["loaders/x64/bootx64.efi", "loaders/x64/grubx64.efi"];
-            (image("ubuntu-signed"), "ubuntu-server", "casper/vmlinuz", programs)
-        }
-        false => {
-            let programs = ["EFI/BOOT/BOOTX64.EFI", "EFI/BOOT/grubx64.efi"];
-            (unsigned(&image("el9"), &place), "el9", "images/pxeboot/vmlinuz", programs)
-        }
-    };
+    let (other, id, kernel, programs) = of_another_vendor(&place);
     let list = place.join("machines.csv");
     fs::write(&list, format!("mac,image\n{MAC},{id}\n")).unwrap();
     let options = format!("--machines {}", list.display());
