@@ -48,18 +48,21 @@ fn resolve(raw: &[u8], is_separator: impl Fn(u8) -> bool) -> Result<Vec<u8>, Bad
     if raw.contains(&0) {
         return Err(BadName::Nul);
     }
-    let mut parts: Vec<&[u8]> = Vec::new();
+    let mut name = Vec::with_capacity(raw.len());
     for part in raw.split(|byte| is_separator(*byte)) {
         match part {
             b"" | b"." => {}
-            b".." => {
-                parts.pop().ok_or(BadName::Outside)?;
-            }
+            b".." if name.is_empty() => return Err(BadName::Outside),
+            b".." => name.truncate(memchr::memrchr(b'/', &name).unwrap_or(0)),
             part if part.len() > MAX_PART => return Err(BadName::TooLong),
-            part => parts.push(part),
+            part => {
+                if !name.is_empty() {
+                    name.push(b'/');
+                }
+                name.extend_from_slice(part);
+            }
         }
     }
-    let name = parts.join(&b'/');
     if name.len() > MAX_NAME { Err(BadName::TooLong) } else { Ok(name) }
 }
 

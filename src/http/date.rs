@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use time::OffsetDateTime;
+
 const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -15,27 +17,40 @@ const LATEST: u64 = 253_402_300_799;
 
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.min(LATEST);
-        let moment =
-            i64::try_from(seconds).ok().and_then(|it| time::OffsetDateTime::from_unix_timestamp(it).ok());
-        let Some(moment) = moment else { return Err(fmt::Error) };
-        // 1970-01-01 was a Thursday.
-        let day = usize::try_from(seconds / 86_400 % 7).ok().and_then(|day| DAYS.get(day)).unwrap_or(&"Thu");
-        let month = usize::from(u8::from(moment.month())).checked_sub(1).and_then(|it| MONTHS.get(it));
-        write!(
-            f,
-            "{day}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",
-            moment.day(),
-            month.unwrap_or(&"Jan"),
-            moment.year(),
-            moment.hour(),
-            moment.minute(),
-            moment.second()
-        )
+        f.write_str(std::str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 
 impl Date {
+    /// Appends it to `text`.
+    pub(super) fn push(self, text: &mut String) {
+        text.push_str(std::str::from_utf8(&self.text()).unwrap_or_default());
+    }
+
+    fn text(self) -> [u8; 29] {
+        let seconds = self.0.min(LATEST);
+        let moment = i64::try_from(seconds).ok().and_then(|it| OffsetDateTime::from_unix_timestamp(it).ok());
+        let moment = moment.unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let (year, month, day) = moment.to_calendar_date();
+        let mut text = *b"Thu, 01 Jan 1970 00:00:00 GMT";
+        let mut put = |at: usize, part: &[u8]| {
+            let slots = text.iter_mut().skip(at);
+            slots.zip(part).for_each(|(slot, byte)| *slot = *byte);
+        };
+        let two = |number: u8| [b'0' | (number / 10), b'0' | (number % 10)];
+        // 1970-01-01 was a Thursday.
+        let weekday = usize::try_from(seconds / 86_400 % 7).ok().and_then(|day| DAYS.get(day));
+        let month = usize::from(u8::from(month)).checked_sub(1).and_then(|it| MONTHS.get(it));
+        put(0, weekday.map_or(b"", |name| name.as_bytes()));
+        put(8, month.map_or(b"", |name| name.as_bytes()));
+        let [century, year] = [year / 100, year % 100].map(|it| u8::try_from(it).unwrap_or_default());
+        let (hour, minute, second) = moment.to_hms();
+        for (at, number) in [(5, day), (12, century), (14, year), (17, hour), (20, minute), (23, second)] {
+            put(at, &two(number));
+        }
+        text
+    }
+
     /// Reads the form that HTTP/1.1 writes; the two older ones nobody has sent for decades are `None`, and then the condition
     /// does not count.
     pub fn parse(text: &[u8]) -> Option<Self> {

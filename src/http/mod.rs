@@ -5,8 +5,10 @@
 #![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)]
 
 pub mod date;
+mod headers;
 pub mod inbox;
 pub mod listing;
+mod number;
 pub mod range;
 pub mod request;
 pub mod respond;

@@ -1,5 +1,7 @@
 //! From the target of a request to names that can be looked up.
 
+use std::borrow::Cow;
+
 use crate::content::name::{BadName, normalise, with_backslashes};
 
 /// What a target asks for: the name as it was meant, and others that it may be stored under.
@@ -51,7 +53,10 @@ fn path(raw: &[u8]) -> Option<&[u8]> {
 }
 
 /// Percent-decoded once. A `%` without two digits stands for itself; `+` always does.
-fn decode(path: &[u8]) -> Result<Vec<u8>, BadName> {
+fn decode(path: &[u8]) -> Result<Cow<'_, [u8]>, BadName> {
+    if !path.contains(&b'%') {
+        return Ok(path.into());
+    }
     let mut decoded = Vec::with_capacity(path.len());
     let mut rest = path;
     while let Some((first, after)) = rest.split_first() {
@@ -69,7 +74,7 @@ fn decode(path: &[u8]) -> Result<Vec<u8>, BadName> {
             }
         }
     }
-    Ok(decoded)
+    Ok(decoded.into())
 }
 
 fn digit(byte: u8) -> Option<u8> {

@@ -206,7 +206,13 @@ fn compare(left: &[u8], right: &[u8]) -> Ordering {
 fn compare_any_case(left: &[u8], right: &[u8]) -> Ordering {
     // Neighbours begin alike, most of them in the same case: that is passed over eight letters at a time.
     let (eights, others) = (left.as_chunks::<8>().0, right.as_chunks::<8>().0);
-    let alike = eights.iter().zip(others).take_while(|(left, right)| left == right).count().saturating_mul(8);
+    let alike = eights
+        .iter()
+        .zip(others)
+        // As numbers: for arrays a function is called.
+        .take_while(|(left, right)| u64::from_ne_bytes(**left) == u64::from_ne_bytes(**right))
+        .count()
+        .saturating_mul(8);
     let (left, right) = (left.get(alike..).unwrap_or_default(), right.get(alike..).unwrap_or_default());
     match left.iter().zip(right).find(|(left, right)| left != right && !left.eq_ignore_ascii_case(right)) {
         Some((left, right)) => left.to_ascii_lowercase().cmp(&right.to_ascii_lowercase()),

@@ -85,14 +85,15 @@ impl Catalog {
 /// PXELINUX: `pxelinux.cfg/` with a UUID, `01-<mac>`, a shortened hexadecimal address or `default`
 /// (`core/fs/pxe/pxe.c`). GRUB: `grub.cfg`, and `grub.cfg-` with the same (`grub-core/net/net.c` of EL).
 fn menu(name: &str) -> Option<Menu> {
-    let lower = name.to_ascii_lowercase();
-    let (directory, base) = lower.rsplit_once('/').unwrap_or(("", &lower));
+    const GRUB_OF: &str = "grub.cfg-";
+    let (directory, base) = name.rsplit_once('/').unwrap_or(("", name));
     let parent = directory.rsplit('/').next().unwrap_or_default();
-    if parent == "pxelinux.cfg" {
+    let is_of = |base: &str| base.get(..GRUB_OF.len()).is_some_and(|it| it.eq_ignore_ascii_case(GRUB_OF));
+    if parent.eq_ignore_ascii_case("pxelinux.cfg") {
         Some(Menu::Pxelinux)
-    } else if base == "grub.cfg" || base.starts_with("grub.cfg-") {
+    } else if base.eq_ignore_ascii_case("grub.cfg") || is_of(base) {
         Some(Menu::Grub)
-    } else if base == "boot.ipxe" {
+    } else if base.eq_ignore_ascii_case("boot.ipxe") {
         Some(Menu::Ipxe)
     } else {
         None

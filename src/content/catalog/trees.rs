@@ -158,7 +158,7 @@ impl Shelf {
                 .and_then(|at| path.get(at..))
                 .is_some_and(|it| it.eq_ignore_ascii_case(end))
         };
-        let repodata = path.windows(9).any(|window| window.eq_ignore_ascii_case(b"repodata/"));
+        let is_repodata = || path.windows(9).any(|window| window.eq_ignore_ascii_case(b"repodata/"));
         let whole = |name: &[u8]| path.eq_ignore_ascii_case(name);
         if ends(b".rpm") {
             Role::Package
@@ -170,7 +170,7 @@ impl Shelf {
             Role::Stage2
         } else if ends(b".efi") {
             Role::Loader
-        } else if whole(b".treeinfo") || whole(b"treeinfo") || whole(b".discinfo") || repodata {
+        } else if whole(b".treeinfo") || whole(b"treeinfo") || whole(b".discinfo") || is_repodata() {
             Role::Metadata
         } else {
             Role::Other
