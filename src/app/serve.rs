@@ -40,7 +40,7 @@ use crate::net::invocation::Invocation;
 use crate::net::signals::{self, ReportSignal, Stop};
 use crate::net::state::LeaseFile;
 use crate::net::tftp::{self, TftpConfig};
-use crate::net::{clock, iface, random};
+use crate::net::{clock, iface, privilege, random};
 use crate::order;
 use crate::wire::MacAddr;
 
@@ -81,6 +81,8 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
     let last_resort = LastResort::default();
     give_back_on_signals(&stop, last_resort.clone())?;
     let mut claim = Claim::take(&place, config, &last_resort)?;
+    // Whoever holds a port is found out before, for which all rights are needed.
+    privilege::shed().unwrap_or_else(|error| log::warn!("rights that are not needed stay: {error}"));
 
     let (events, writer) = start_writer(config.log, offset)?;
     let policy = std::mem::take(&mut prepared.policy);

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_outside_of_the_folder_is_reached() {
+    fn s08_nothing_outside_of_the_folder_is_reached() {
         let scratch = scratch("outside");
         fs::write(scratch.join("secret"), "secret").unwrap();
         fs::write(scratch.join("served/images/a"), "a").unwrap();

@@ -178,6 +178,28 @@ pub(crate) fn cores() -> usize {
     usize::try_from(count).map_or(1, |count| count.max(1))
 }
 
+/// Takes all capabilities but those of the mask `kept` from this thread and those it will start, and keeps programs that they
+/// run from having more (capset(2), prctl(2) `PR_SET_NO_NEW_PRIVS`).
+pub(super) fn keep_capabilities(kept: u32) -> io::Result<()> {
+    /// `__user_cap_header_struct` of `linux/capability.h`; 0 is this thread.
+    #[repr(C)]
+    struct Header {
+        version: u32,
+        pid: libc::c_int,
+    }
+    // `_LINUX_CAPABILITY_VERSION_3`: twice 32 of the effective, the permitted, the inheritable ones.
+    let mut header = Header { version: 0x2008_0522, pid: 0 };
+    let mut sets = [[0_u32; 3]; 2];
+    // SAFETY: of this version the kernel reads one header, and writes two structures of three words.
+    check(unsafe { libc::syscall(libc::SYS_capget, &raw mut header, sets.as_mut_ptr()) } as isize)?;
+    let [[effective, permitted, _], _] = sets;
+    let sets = [[effective & kept, permitted & kept, 0], [0; 3]];
+    // SAFETY: the kernel reads the same.
+    check(unsafe { libc::syscall(libc::SYS_capset, &raw mut header, sets.as_ptr()) } as isize)?;
+    // SAFETY: the call takes nothing but numbers.
+    check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } as isize).map(|_| ())
+}
+
 /// Raises the number of files this process may have open to what it is allowed at most. Returns that number.
 pub(super) fn raise_file_limit() -> io::Result<u64> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };

@@ -17,7 +17,7 @@ use crate::net::sys;
 pub(super) const PIECE: usize = 64 << 10;
 
 /// Bytes for one client before another has its turn.
-const TURN: u64 = 1 << 20;
+const TURN: u64 = 2 << 20;
 
 /// How far an answer has come.
 #[derive(Debug)]
