@@ -82,7 +82,7 @@ pub(super) fn run(config: &Config) -> Result<Ended, Refusal> {
     give_back_on_signals(&stop, last_resort.clone())?;
     let mut claim = Claim::take(&place, config, &last_resort)?;
     // Whoever holds a port is found out before, for which all rights are needed.
-    privilege::shed().unwrap_or_else(|error| log::warn!("rights that are not needed stay: {error}"));
+    shed_rights();
 
     let (events, writer) = start_writer(config.log, offset)?;
     let policy = std::mem::take(&mut prepared.policy);
@@ -216,7 +216,17 @@ fn give_back_on_signals(stop: &Stop, last_resort: LastResort) -> Result<(), Refu
             let _ = address.restore();
         }
     };
-    signals::stop_on_signals(stop, give_back).map_err(cannot_start)
+    // Whoever waits for signals has the rights of the thread that starts it: one that has given up what this one still needs.
+    let start = move || {
+        shed_rights();
+        signals::stop_on_signals(stop, give_back)
+    };
+    let started = thread::scope(|scope| scope.spawn(start).join());
+    started.unwrap_or_else(|_| Err(io::Error::other("a thread panicked"))).map_err(cannot_start)
+}
+
+fn shed_rights() {
+    privilege::shed().unwrap_or_else(|error| log::warn!("rights that are not needed stay: {error}"));
 }
 
 /// Starts the thread that writes events. It says when it has ended, which it does when nobody can send any more.

@@ -76,14 +76,15 @@ pub fn check(needed: &[Capability], invocation: &Invocation) -> Result<(), NotPr
     }
 }
 
-/// What root needs besides while it serves: media and folders of others, which come and go.
+/// What root needs besides while it serves: media and folders of others, which come and go (`CAP_DAC_OVERRIDE`,
+/// `CAP_DAC_READ_SEARCH`).
 const FILES_OF_OTHERS: u32 = 1 << 1 | 1 << 2;
 
-/// Gives up what serving does not need, for this thread and those it starts: whoever found a way in through a packet could
-/// load no module, trace no process, mount nothing. `CAP_DAC_OVERRIDE` and `CAP_DAC_READ_SEARCH` stay.
+/// Gives up what serving does not need, for this thread and those it starts: to load modules, trace processes, mount.
+/// It helps as long as no other thread of the process has more.
 ///
 /// # Errors
-/// What the kernel says; then nothing is given up.
+/// What the kernel says; then some of it may stay.
 pub fn shed() -> io::Result<()> {
     let needed =
         Capability::ALL.iter().fold(FILES_OF_OTHERS, |mask, capability| mask | 1 << *capability as u8);
