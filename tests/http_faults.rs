@@ -80,9 +80,14 @@ impl Drop for Server {
 
 /// What an honest client gets: curl's exit code and the bytes.
 fn fetch(bench: &Bench, path: &str) -> (i32, Vec<u8>) {
+    fetch_with(bench, path, "Connection: keep-alive")
+}
+
+fn fetch_with(bench: &Bench, path: &str, header: &str) -> (i32, Vec<u8>) {
     let url = format!("{SERVER}/{path}");
     let mut curl = bench.client.command("curl");
-    let output = curl.args(["--silent", "--fail", "--max-time", "20", &url]).output().unwrap();
+    curl.args(["--silent", "--fail", "--max-time", "20", "--header", header, &url]);
+    let output = curl.output().unwrap();
     (output.status.code().unwrap(), output.stdout)
 }
 
@@ -183,16 +188,22 @@ fn running_out_of_descriptors_is_survived() {
 }
 
 /// strace, which lets calls of a running server fail until it is dropped.
-struct Fault(netns::Running);
+struct Fault {
+    strace: netns::Running,
+    /// What it writes of the calls.
+    trace: PathBuf,
+}
 
 impl Fault {
     fn inject(server: &Server, call: &str, error: &str, number: u32) -> Self {
         let pid = server.child.id().to_string();
         let (trace, inject) =
             (format!("trace={call}"), format!("inject={call}:error={error}:when={number}+4"));
+        let file = server.folder.join("strace");
         let mut strace = Command::new("strace");
-        strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject, "-p", &pid]);
-        let fault = Self(netns::Running(strace.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()));
+        strace.args(["-f", "-qq", "-e", &trace, "-e", &inject, "-p", &pid, "-o"]).arg(&file);
+        let strace = strace.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let fault = Self { strace: netns::Running(strace), trace: file };
         // Every thread has to be caught: the last one is.
         wait_until("strace is attached", || {
             let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
@@ -203,14 +214,51 @@ impl Fault {
         });
         fault
     }
+
+    /// Whether a call has failed.
+    fn is_met(&self) -> bool {
+        fs::read_to_string(&self.trace).unwrap().contains("(INJECTED)")
+    }
 }
 
 impl Drop for Fault {
     fn drop(&mut self) {
         // It lets go of the server only when it is asked to.
-        let _ = Command::new("kill").args(["-TERM", &self.0.0.id().to_string()]).status();
-        let _ = self.0.0.wait();
+        let _ = Command::new("kill").args(["-TERM", &self.strace.0.id().to_string()]).status();
+        let _ = self.strace.0.wait();
     }
+}
+
+/// A client that does not read has to be waited for, which is what fails.
+#[test]
+fn who_cannot_be_waited_for_is_cut() {
+    use std::io::{Read, Write};
+    let bench = cable();
+    let scratch = scratch("http-fault-waiting");
+    let large = on_image(&scratch, LARGE);
+    let mut server = Server::start(&bench, "waiting", &[]);
+    let fault = Fault::inject(&server, "epoll_ctl", "ENOMEM", 1);
+    let (result, bytes) = bench.client.run(|| {
+        let client = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        client.set_recv_buffer_size(4096).unwrap();
+        client.connect(&std::net::SocketAddr::from(([192, 168, 100, 1], 80)).into()).unwrap();
+        let mut client = std::net::TcpStream::from(client);
+        client.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+        write!(client, "GET /{LARGE} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        // In the thread that accepts, a failure is made up for by the next attempt.
+        let changed = "EPOLL_CTL_MOD";
+        wait_until("a wait cannot be changed", || {
+            let trace = fs::read_to_string(&fault.trace).unwrap();
+            trace.lines().any(|line| line.contains(changed) && line.contains("(INJECTED)"))
+        });
+        let mut bytes = Vec::new();
+        (client.read_to_end(&mut bytes), bytes)
+    });
+    assert!(result.is_err() || bytes.len() < large.len(), "{result:?}, {} bytes", bytes.len());
+    drop(fault);
+    assert_eq!(fetch(&bench, LARGE), (0, large));
+    assert!(server.is_alive() && server.log().contains("epoll"), "{}", server.log());
+    fs::remove_dir_all(scratch).unwrap();
 }
 
 /// The Nth call fails and every fourth after it, for each of the calls that serve HTTP.
@@ -220,8 +268,8 @@ fn any_system_call_may_fail() {
     let scratch = scratch("http-fault-reference");
     let (small, large) = (on_image(&scratch, SMALL), on_image(&scratch, LARGE));
     let mut server = Server::start(&bench, "calls", &[]);
-    let mut hit = std::collections::BTreeSet::new();
-    for (call, error) in [
+    let (mut met, mut hit) = (std::collections::BTreeSet::new(), std::collections::BTreeSet::new());
+    let faults = [
         ("accept4", "EMFILE"),
         ("accept4", "ECONNABORTED"),
         ("epoll_wait", "EINTR"),
@@ -237,15 +285,18 @@ fn any_system_call_may_fail() {
         ("preadv2", "EOPNOTSUPP"),
         ("preadv2", "EIO"),
         ("shutdown", "ENOTCONN"),
-    ] {
+    ];
+    for (call, error) in faults {
         for number in [1, 2, 3] {
             let fault = Fault::inject(&server, call, error, number);
             let what = format!("{call}, {error}, {number}");
-            for (path, expected) in [(SMALL, &small), (LARGE, &large)] {
+            for (path, expected, header) in
+                [(SMALL, &small, "Connection: close"), (LARGE, &large, "Connection: keep-alive")]
+            {
                 let mut tries = 0;
                 loop {
                     // Who meets the fault sees an error: never other bytes, or fewer as if they were all.
-                    let (code, bytes) = fetch(&bench, path);
+                    let (code, bytes) = fetch_with(&bench, path, header);
                     if code == 0 {
                         assert!(&bytes == expected, "{what}: {path} is not what it was");
                         break;
@@ -255,15 +306,18 @@ fn any_system_call_may_fail() {
                     assert!(tries < 8, "{what}: {path} is not served any more: {}", server.log());
                 }
             }
+            met.extend(fault.is_met().then_some((call, error)));
             drop(fault);
             let (code, bytes) = fetch(&bench, LARGE);
             assert!(code == 0 && bytes == large, "{what}: not served afterwards: {code}");
             assert!(server.is_alive(), "{what}: {}", server.log());
         }
     }
+    let missed: Vec<_> = faults.iter().filter(|fault| !met.contains(fault)).collect();
+    assert!(missed.is_empty(), "these never happened: {missed:?}");
     // Those that no client can be spared; the others are made up for.
-    for call in ["epoll_ctl", "recvfrom", "sendmsg", "sendfile", "preadv2"] {
-        assert!(hit.contains(call), "{call} never failed: {hit:?}");
+    for call in ["recvfrom", "sendmsg", "sendfile", "preadv2"] {
+        assert!(hit.contains(call), "{call} harmed nobody: {hit:?}");
     }
     fs::remove_dir_all(scratch).unwrap();
 }
