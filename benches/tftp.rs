@@ -1,7 +1,7 @@
 //! TFTP against tftpd-hpa, dnsmasq and atftpd, in turn, over a cable between two network namespaces: pxego from the image,
 //! the others from the same files unpacked. Needs root, and what `demo/setup.sh bench` installs.
 //!
-//! `cargo bench --bench tftp -- one` (or `many`, `crowd`, `loss`, `honest`) does a part of it. `BEFORE=PROGRAM` in the
+//! `cargo bench --bench tftp -- one` (or `windows`, `many`, `crowd`, `loss`, `honest`) does a part of it. `BEFORE=PROGRAM` in the
 //! environment is another pxego that is shown beside this one.
 #![allow(unsafe_code, clippy::disallowed_methods, clippy::print_stdout)]
 
@@ -43,10 +43,12 @@ fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|it| !it.starts_with('-')).collect();
     let wants = |part: &str| wanted.is_empty() || wanted.iter().any(|it| it == part);
     let files = Files::make();
-    if ["one", "many", "honest", "crowd"].into_iter().any(wants) {
+    if ["one", "windows", "many", "honest", "crowd"].into_iter().any(wants) {
         let lab = Lab::new(&files);
         if wants("one") {
             lab.lockstep();
+        }
+        if wants("one") || wants("windows") {
             lab.windows();
         }
         if wants("many") {

@@ -271,9 +271,7 @@ impl<'a> Server<'a> {
             sent: flight.confirmed(),
             outcome,
         });
-        if self.table.is_empty() {
-            self.tools.cache.clear();
-        }
+        self.tools.cache.set_transfers(self.table.len());
     }
 }
 

@@ -3,7 +3,7 @@
 //! The image is read in pieces, of which some megabytes are kept however many transfers there are. Blocks are sent from
 //! where they lie here, without another copy.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,7 +15,11 @@ use crate::net::datagram::Batch;
 /// Bytes in a piece: what one read brings ahead of a client that takes a block at a time.
 const PIECE_LEN: u64 = 16 << 10;
 
-/// Pieces that are kept: 8 MB, one for each of as many transfers as there can be.
+/// Pieces that are kept for each transfer: more than the longest window and the next one, and so few that a single client's
+/// stay in the processor's own memory, and no page has to be made for each.
+const PIECES_EACH: usize = 64;
+
+/// Pieces that are kept for all: 8 MB.
 const MAX_PIECES: usize = 512;
 
 /// A source's address in memory, and the number of a piece in it.
@@ -28,22 +32,32 @@ struct Piece {
     /// Where the bytes begin in the source; behind the piece's own start when that cannot be read.
     start: u64,
     bytes: Vec<u8>,
-    /// Whether it was used since the hand went by.
-    is_used: bool,
+    /// The number of the load that wanted it last.
+    used_in: u64,
 }
 
-/// The pieces. The oldest unused one gives way (the clock algorithm).
+/// The pieces. The one that nobody wanted for longest gives way.
 #[derive(Default)]
 pub(super) struct Cache {
     pieces: Vec<Piece>,
     index: HashMap<Key, usize>,
-    hand: usize,
+    transfers: usize,
+    loads: u64,
 }
 
 impl Cache {
+    /// Keeps as much as so many transfers need; nothing when there are none.
+    pub(super) fn set_transfers(&mut self, count: usize) {
+        self.transfers = count;
+        if count == 0 {
+            *self = Self::default();
+        }
+    }
+
     /// Reads what is missing of `range` of the content.
     pub(super) fn load(&mut self, content: &Content, range: Range<u64>) -> io::Result<()> {
         let Body::Image(file) = &content.body else { return Ok(()) };
+        self.loads += 1;
         let mut at = range.start;
         while at < range.end {
             let (key, wanted) = place(file, at, range.end)?;
@@ -54,35 +68,24 @@ impl Cache {
         Ok(())
     }
 
-    /// Adds `range` of the content, which was loaded, to the packet that is begun.
-    pub(super) fn push<'a>(
-        &'a self,
-        batch: &mut Batch<'a>,
-        content: &'a Content,
-        range: Range<u64>,
-    ) -> io::Result<()> {
+    /// The bytes of `range` of the content, which was loaded, from where they lie.
+    pub(super) fn get<'a>(&'a self, content: &'a Content, range: Range<u64>) -> io::Result<Parts<'a>> {
         let file = match &content.body {
             Body::Image(file) => file,
             Body::Memory(bytes) => {
                 let range = range.start as usize..range.end as usize;
-                batch.push(bytes.get(range).ok_or(io::ErrorKind::UnexpectedEof)?);
-                return Ok(());
+                return Ok(Parts(vec![bytes.get(range).ok_or(io::ErrorKind::UnexpectedEof)?].into()));
             }
         };
-        let mut at = range.start;
+        let (mut parts, mut at) = (VecDeque::new(), range.start);
         while at < range.end {
             let (key, wanted) = place(file, at, range.end)?;
             at += wanted.end - wanted.start;
             let piece = self.index.get(&key).and_then(|at| self.pieces.get(*at));
             let bytes = piece.and_then(|piece| piece.get(wanted));
-            batch.push(bytes.ok_or_else(|| io::Error::other("read, and gone again"))?);
+            parts.push_back(bytes.ok_or_else(|| io::Error::other("read, and gone again"))?);
         }
-        Ok(())
-    }
-
-    /// Forgets everything: nobody needs it any more.
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        Ok(Parts(parts))
     }
 
     fn load_piece(&mut self, source: &Arc<dyn ReadAt>, key: Key, wanted: Range<u64>) -> io::Result<()> {
@@ -90,7 +93,7 @@ impl Cache {
         if let Some(piece) = known.and_then(|at| self.pieces.get_mut(at))
             && piece.get(wanted.clone()).is_some()
         {
-            piece.is_used = true;
+            piece.used_in = self.loads;
             return Ok(());
         }
         let at = known.unwrap_or_else(|| self.make_room());
@@ -102,7 +105,7 @@ impl Cache {
             // A bad sector of another file is no reason: once more without what is not wanted.
             Err(_) => (wanted.start, read(source, wanted.clone(), wanted.clone(), Vec::new())?),
         };
-        let piece = Piece { key, _source: source.clone(), start, bytes, is_used: true };
+        let piece = Piece { key, _source: source.clone(), start, bytes, used_in: self.loads };
         match self.pieces.get_mut(at) {
             Some(place) => *place = piece,
             None => self.pieces.push(piece),
@@ -111,21 +114,19 @@ impl Cache {
         Ok(())
     }
 
-    /// The place of a piece that nobody used for long, or a new one.
+    /// A new place, or that of the piece that nobody wanted for longest.
     fn make_room(&mut self) -> usize {
-        if self.pieces.len() < MAX_PIECES {
-            return self.pieces.len();
-        }
-        loop {
-            self.hand = (self.hand + 1) % MAX_PIECES;
-            let piece = &mut self.pieces[self.hand];
-            if !std::mem::take(&mut piece.is_used) {
+        let limit = (self.transfers.max(1) * PIECES_EACH).min(MAX_PIECES);
+        let oldest = self.pieces.iter().enumerate().min_by_key(|(_, piece)| piece.used_in);
+        match oldest {
+            Some((at, piece)) if self.pieces.len() >= limit => {
                 // After a failed read the key may be that of another piece.
-                if self.index.get(&piece.key) == Some(&self.hand) {
+                if self.index.get(&piece.key) == Some(&at) {
                     self.index.remove(&piece.key);
                 }
-                return self.hand;
+                at
             }
+            _ => self.pieces.len(),
         }
     }
 }
@@ -134,6 +135,26 @@ impl Piece {
     fn get(&self, range: Range<u64>) -> Option<&[u8]> {
         let start = range.start.checked_sub(self.start)? as usize;
         self.bytes.get(start..start + (range.end - range.start) as usize)
+    }
+}
+
+/// Bytes that lie in several places.
+pub(super) struct Parts<'a>(VecDeque<&'a [u8]>);
+
+impl<'a> Parts<'a> {
+    /// Moves the next `len` bytes to the packet that is begun.
+    pub(super) fn push(&mut self, batch: &mut Batch<'a>, mut len: usize) {
+        while len > 0
+            && let Some(part) = self.0.front_mut()
+        {
+            let (bytes, rest) = part.split_at(len.min(part.len()));
+            batch.push(bytes);
+            len -= bytes.len();
+            *part = rest;
+            if rest.is_empty() {
+                self.0.pop_front();
+            }
+        }
     }
 }
 
@@ -223,7 +244,8 @@ mod tests {
     fn sent(cache: &mut Cache, content: &Content, range: Range<u64>) -> io::Result<Vec<u8>> {
         cache.load(content, range.clone())?;
         let mut batch = Batch::new(1, 1472);
-        cache.push(&mut batch, content, range)?;
+        let len = (range.end - range.start) as usize;
+        cache.get(content, range)?.push(&mut batch, len);
         batch.end_packet();
         Ok(batch.bytes())
     }
@@ -246,15 +268,31 @@ mod tests {
 
     #[test]
     fn more_than_there_is_room_for_comes_and_goes() {
-        let source = source(100 << 20, 0..0);
-        let content = content(&source, 0, 100 << 20);
+        let source = source(12 << 20, 0..0);
+        let content = content(&source, 0, 12 << 20);
         let mut cache = Cache::default();
-        for start in (0..100 << 20).step_by(1 << 14) {
-            sent(&mut cache, &content, start..start + 94_208.min((100 << 20) - start)).unwrap();
-            assert!(cache.pieces.len() <= MAX_PIECES && cache.index.len() == cache.pieces.len());
+        for (transfers, limit) in [(1, PIECES_EACH), (3, 3 * PIECES_EACH), (500, MAX_PIECES)] {
+            cache.set_transfers(transfers);
+            for start in (0..11 << 20).step_by(3 << 14) {
+                sent(&mut cache, &content, start..start + 94_208).unwrap();
+                assert!(cache.pieces.len() <= limit && cache.index.len() == cache.pieces.len());
+            }
+            assert_eq!(cache.pieces.len(), limit);
         }
-        cache.clear();
+        cache.set_transfers(0);
         assert!(cache.pieces.is_empty());
+    }
+
+    #[test]
+    fn what_was_just_wanted_does_not_give_way_to_what_is_wanted_with_it() {
+        let source = source(12 << 20, 0..0);
+        let content = content(&source, 0, 12 << 20);
+        let mut cache = Cache::default();
+        // Forwards and backwards, so that some of it is there already, in every place.
+        for start in (0..80).chain((0..80).rev()) {
+            let start = start * 3 * PIECE_LEN;
+            sent(&mut cache, &content, start..start + 40 * PIECE_LEN).unwrap();
+        }
     }
 
     #[test]

@@ -263,17 +263,17 @@ impl<'a> Flight<'a> {
     }
 
     fn send_blocks(&self, first: u64, last: u64, tools: &mut Tools) -> io::Result<()> {
-        let extent = |block| {
-            let (offset, len) = self.transfer.extent(block);
-            offset..offset + len as u64
-        };
-        tools.cache.load(&self.content, extent(first).start..extent(last).end)?;
+        let (start, (last_start, last_len)) = (self.transfer.extent(first).0, self.transfer.extent(last));
+        let range = start..last_start + last_len as u64;
+        tools.cache.load(&self.content, range.clone())?;
+        let mut parts = tools.cache.get(&self.content, range)?;
         let headers: Vec<_> =
             (first..=last).map(|block| tftp::data_header(self.transfer.wire_number(block))).collect();
         let mut batch = Batch::new(headers.len(), DATA_HEADER + self.block_len);
-        for (block, header) in (first..=last).zip(&headers) {
+        for header in &headers {
             batch.push(header);
-            tools.cache.push(&mut batch, &self.content, extent(block))?;
+            // The last one is shorter; there is nothing then that could be taken too much.
+            parts.push(&mut batch, self.block_len);
             batch.end_packet();
         }
         self.send(&batch, &mut tools.sender);

@@ -140,6 +140,7 @@ impl<'a> Server<'a> {
             let port = self.port();
             let (flight, first) = Flight::begin(port, peer, (wish, request_len), content, roll_over, now);
             let number = self.table.insert(flight);
+            self.tools.cache.set_transfers(self.table.len());
             let flight = self.table.get_mut(number).ok_or(io::ErrorKind::NotFound)?;
             if let Some(socket) = flight.own_socket()
                 && let Err(error) =
