@@ -178,6 +178,29 @@ pub(crate) fn cores() -> usize {
     usize::try_from(count).map_or(1, |count| count.max(1))
 }
 
+/// Moves this thread to another core, if it may run there, when what came last on `socket` came on this one: whoever sends
+/// lives here too, or its interrupts do (socket(7) `SO_INCOMING_CPU`). It may come back.
+pub(super) fn leave_core_of(socket: BorrowedFd<'_>) {
+    let (mut core, mut len) = (-1, size_of::<libc::c_int>() as libc::socklen_t);
+    // SAFETY: the kernel writes one C int, reads and writes a set of processors of the length that it is told, and the number
+    // of the processor is within it.
+    unsafe {
+        let value = (&raw mut core).cast();
+        libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_INCOMING_CPU, value, &mut len);
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        let size = size_of_val(&set);
+        let result = libc::sched_getaffinity(0, size, &mut set);
+        let Ok(here) = usize::try_from(libc::sched_getcpu()) else { return };
+        if core != here as libc::c_int || result != 0 || libc::CPU_COUNT(&set) < 2 || here >= 8 * size {
+            return;
+        }
+        let mut others = set;
+        libc::CPU_CLR(here, &mut others);
+        libc::sched_setaffinity(0, size, &others);
+        libc::sched_setaffinity(0, size, &set);
+    }
+}
+
 /// Takes all capabilities but those of the mask `kept` from this thread and those it will start, and keeps programs that they
 /// run from having more (capset(2), prctl(2) `PR_SET_NO_NEW_PRIVS`).
 pub(super) fn keep_capabilities(kept: u32) -> io::Result<()> {

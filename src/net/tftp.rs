@@ -142,7 +142,7 @@ impl<'a> Server<'a> {
                 number => {
                     let (number, inlet) = transfer_of(number);
                     if self.take_packets(number, inlet, now) {
-                        self.answered(now);
+                        self.answered(number, now);
                         speaker = Some(number).filter(|_| is_alone);
                     }
                 }
@@ -196,7 +196,7 @@ impl<'a> Server<'a> {
             let Some(inlet) = self.table.get_mut(number).map(|flight| flight.inlet()) else { break };
             let now = self.now();
             if self.take_packets(number, inlet, now) {
-                self.answered(now);
+                self.answered(number, now);
             } else if !self.vigil.on_look(now) || now.saturating_sub(self.served_at) >= awake {
                 self.vigil.on_vain(now);
                 break;
@@ -215,8 +215,13 @@ impl<'a> Server<'a> {
     }
 
     /// A transfer went on at `now`.
-    fn answered(&mut self, now: Duration) {
-        self.vigil.on_answer(self.served_at, now);
+    fn answered(&mut self, number: usize, now: Duration) {
+        if self.vigil.on_answer(self.served_at, now)
+            && self.table.len() == 1
+            && let Some(flight) = self.table.get_mut(number)
+        {
+            sys::leave_core_of(flight.outlet().as_fd());
+        }
         self.served_at = now;
     }
 

@@ -2,7 +2,8 @@
 //!
 //! A core that sleeps takes longer to wake up than an answer of a machine on the same switch takes to come, and a client that
 //! takes a block at a time waits for both. While answers come at once they are waited for awake. Where that was in vain some
-//! times the server sleeps like any other, and where others want the core it leaves it to them.
+//! times the server sleeps like any other, and where others want the core it leaves it to them. A client on the same
+//! computer may be woken up on our very core, and cannot answer as long as we look for its answer there.
 
 use std::time::Duration;
 
@@ -35,12 +36,14 @@ pub(super) struct Vigil {
     rest: Duration,
     rested_at: Duration,
     looked_at: Option<Duration>,
+    /// Since when the answer is waited for asleep that was waited for awake in vain.
+    asleep_at: Option<Duration>,
 }
 
 impl Vigil {
     /// How long to wait awake at `now` for the next answer; `None` to sleep.
     pub(super) fn begin(&mut self, now: Duration) -> Option<Duration> {
-        let is_worth = self.quick >= WORTH && now >= self.rested_at;
+        let is_worth = self.quick >= WORTH && now >= self.rested_at && self.asleep_at.is_none();
         self.looked_at = is_worth.then_some(now);
         is_worth.then_some(AWAKE)
     }
@@ -59,27 +62,35 @@ impl Vigil {
         self.rested_at = now.saturating_add(self.rest);
     }
 
-    /// At `now` an answer came to what went out at `since`.
-    pub(super) fn on_answer(&mut self, since: Duration, now: Duration) {
+    /// At `now` an answer came to what went out at `since`. Returns whether it was made as soon as this thread slept: whoever
+    /// made it needs this core.
+    pub(super) fn on_answer(&mut self, since: Duration, now: Duration) -> bool {
+        let asleep_at = self.asleep_at.take();
         if self.looked_at.is_some() && !self.on_look(now) {
-            return;
+            return false;
         }
-        if now.saturating_sub(since) > SOON {
-            return self.on_vain(now);
+        if now.saturating_sub(since) <= SOON {
+            self.quick = self.quick.saturating_add(1).min(MOST);
+            // So long after the last rest nobody else was there.
+            if now.saturating_sub(self.rested_at) >= self.rest {
+                self.rest = Duration::ZERO;
+            }
+        } else if asleep_at.is_none() {
+            self.on_vain(now);
         }
-        self.quick = self.quick.saturating_add(1).min(MOST);
-        // So long after the last rest nobody else was there.
-        if now.saturating_sub(self.rested_at) >= self.rest {
-            self.rest = Duration::ZERO;
-        }
+        asleep_at.is_some_and(|at| now.saturating_sub(at) <= SOON)
     }
 
     /// None came in time, and it is `now`.
     pub(super) fn on_vain(&mut self, now: Duration) {
         let was_worth = self.quick >= WORTH;
         self.quick = self.quick.saturating_sub(PRICE);
-        if self.looked_at.is_some() && was_worth && self.quick < WORTH {
-            self.rest(now);
+        // Who sleeps from now on is not robbed.
+        if self.looked_at.take().is_some() {
+            self.asleep_at = Some(now);
+            if was_worth && self.quick < WORTH {
+                self.rest(now);
+            }
         }
     }
 }
@@ -113,11 +124,29 @@ mod tests {
                 vigil.on_answer(now, now + QUICK);
                 now += QUICK;
             }
-            vigil.on_vain(now);
+            assert_eq!(vigil.begin(now), Some(AWAKE));
+            vigil.on_vain(now + AWAKE);
+            assert_eq!(vigil.begin(now + AWAKE), None, "one silence is waited for awake once");
+            vigil.on_answer(now, now + SLOW);
+            now += SLOW;
             assert_eq!(vigil.begin(now), Some(AWAKE));
         }
-        (0..3).for_each(|_| vigil.on_answer(now, now + SLOW));
+        for _ in 0..3 {
+            vigil.on_answer(now, now + SLOW);
+        }
         assert_eq!(vigil.begin(now), None);
+    }
+
+    #[test]
+    fn who_answers_as_soon_as_we_sleep_needs_this_core() {
+        for (answer, expected) in [(AWAKE + QUICK, true), (AWAKE + SLOW, false)] {
+            let (mut vigil, now) = after(20, QUICK);
+            assert_eq!(vigil.begin(now), Some(AWAKE));
+            vigil.on_vain(now + AWAKE);
+            assert_eq!(vigil.on_answer(now, now + answer), expected, "{answer:?}");
+            assert_eq!(vigil.begin(now + answer), Some(AWAKE), "the sleep was no robbery");
+            assert!(!vigil.on_answer(now + answer, now + answer + QUICK));
+        }
     }
 
     #[test]

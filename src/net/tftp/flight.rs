@@ -119,6 +119,11 @@ impl<'a> Flight<'a> {
         self.port.disconnect();
     }
 
+    /// The socket to the client.
+    pub(super) fn outlet(&self) -> &UdpSocket {
+        self.port.outlet()
+    }
+
     /// Where its next packet comes.
     pub(super) fn inlet(&self) -> Inlet {
         if self.port.has_line() { Inlet::Line } else { Inlet::Open }

@@ -61,7 +61,7 @@ impl<'a> Server<'a> {
                 match number.and_then(|number| self.table.get_mut(number)).zip(number) {
                     Some((flight, number)) if flight.own_socket().is_none() => {
                         if flight.on_packet(bytes, now, &mut self.tools) {
-                            self.answered(now);
+                            self.answered(number, now);
                         }
                         self.settle(number);
                     }
