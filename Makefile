@@ -25,6 +25,8 @@ test: setup-test lint
 
 lint:
 	cargo fmt --check
+	# These are named by no `mod`, which is all that cargo looks at.
+	rustfmt --check tests/fuzz/*.rs tests/fuzz/checks/*.rs
 	cargo clippy --all-targets -- -D warnings
 
 BENCHES := ready many verify package kickstart answers dhcp http tftp

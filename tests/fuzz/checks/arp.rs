@@ -21,7 +21,9 @@ pub fn arp(data: &[u8]) {
     assert!(data[22..28] == arp.sender_mac.0 && data[28..32] == arp.sender_ip.octets());
     assert!(data[32..38] == arp.target_mac.0 && data[38..42] == arp.target_ip.octets());
     assert!(!arp.sender_mac.is_multicast(), "nobody is a group");
-    assert!(!arp.is_probe() || (arp.operation == Operation::Request && arp.sender_ip == Ipv4Addr::UNSPECIFIED));
+    assert!(
+        !arp.is_probe() || (arp.operation == Operation::Request && arp.sender_ip == Ipv4Addr::UNSPECIFIED)
+    );
     // No part of it is one.
     assert!([0, 13, 14, 41].iter().all(|len| Arp::parse(&data[..*len]).is_err()));
     for written in [arp, Arp::reply(OURS, &arp), Arp::probe(OURS, arp.target_ip)] {

@@ -20,7 +20,10 @@ pub fn checksums(data: &[u8]) {
     let mut check = Check::new(implanted);
     let mut bytes = vec![0; PIECE as usize];
     while let Some(range) = check.wants() {
-        assert!(range.start == at && range.end > at && range.end <= covered && range.end - at <= PIECE, "{range:?}");
+        assert!(
+            range.start == at && range.end > at && range.end <= covered && range.end - at <= PIECE,
+            "{range:?}"
+        );
         at = range.end;
         let piece = &mut bytes[..(range.end - range.start) as usize];
         if check.take(piece).is_err() || at > MOST {

@@ -29,7 +29,10 @@ pub fn kickstart_check(data: &[u8]) {
     for finding in &report.findings {
         assert!(finding.line <= count + 1, "{finding:?} of {count} lines");
         assert!((finding.line == 0) == (finding.column == 0), "{finding:?}");
-        assert!(!finding.message.is_empty() && !finding.message.contains('\n') || text.contains(&b'\\'), "{finding:?}");
+        assert!(
+            !finding.message.is_empty() && !finding.message.contains('\n') || text.contains(&b'\\'),
+            "{finding:?}"
+        );
     }
     // Lines are cut and lose nothing but their ends; words come from their line.
     let mut length = 0;

@@ -20,6 +20,9 @@ pub fn profile(data: &[u8]) {
     let report = check(text.as_bytes(), Against { release, repository: None, served: None });
     assert!(!report.has_errors(), "{release}: {:#?}\n{text}", report.findings);
     if profile.disk.wipe.is_none() {
-        assert!(!text.lines().any(|line| line.starts_with("clearpart") || line.starts_with("zerombr")), "{text}");
+        assert!(
+            !text.lines().any(|line| line.starts_with("clearpart") || line.starts_with("zerombr")),
+            "{text}"
+        );
     }
 }

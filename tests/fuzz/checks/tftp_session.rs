@@ -46,7 +46,8 @@ pub fn tftp_session(data: &[u8]) {
         let step = match kind & 7 {
             // Some acknowledgement near what is out, or any.
             0..=3 => {
-                let number = if kind & 8 == 0 { acknowledged + u64::from(value) % 70 } else { u64::from(value) * 257 };
+                let number =
+                    if kind & 8 == 0 { acknowledged + u64::from(value) % 70 } else { u64::from(value) * 257 };
                 let step = transfer.on_ack(transfer.wire_number(number), now);
                 if let Step::Blocks(blocks) = &step {
                     let (start, moves) = (*blocks.start(), blocks.start() - 1 > acknowledged);
@@ -59,7 +60,11 @@ pub fn tftp_session(data: &[u8]) {
                 step
             }
             4 | 5 => {
-                now = if value < 128 { transfer.deadline().max(now) } else { now + Duration::from_millis(value.into()) };
+                now = if value < 128 {
+                    transfer.deadline().max(now)
+                } else {
+                    now + Duration::from_millis(value.into())
+                };
                 let step = transfer.on_time(now);
                 if let Step::Blocks(_) = step {
                     (reasons, may_repeat) = (reasons + 1, true);

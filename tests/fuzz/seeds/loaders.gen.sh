@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes seeds/{deb,el_torito,fat,pe,udf}/*: small ones of each kind. Needs dpkg-deb, bzip2, lzma of xz-utils, mkfs.fat, mtools,
-# xorriso, genisoimage, mkudffs, perl, openssl and osslsigncode. Times and numbers of volumes differ each time.
+# xorriso, genisoimage, mkudffs, perl, openssl and osslsigncode. Packages come out the same each time; the times and volume
+# numbers of file systems and the certificate do not.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(mktemp -d)
@@ -19,20 +20,24 @@ ln -s pxelinux.0 "$root/usr/lib/PXELINUX/link.0"
 echo deep >"$root/usr/lib/PXELINUX/$long/deep"
 for packing in gzip xz zstd none; do
     [ $packing = none ] || (cd "$root" && find usr -type f -exec md5sum {} + >DEBIAN/md5sums)
-    SOURCE_DATE_EPOCH=1700000000 dpkg-deb --root-owner-group -Z$packing --build "$root" "$here/deb/$packing.deb" >/dev/null
+    SOURCE_DATE_EPOCH=1700000000 dpkg-deb --root-owner-group -Z$packing --build "$root" "$here/deb/$packing" >/dev/null
     rm -f "$root/DEBIAN/md5sums"
 done
 # dpkg-deb writes these no more.
+archive() {
+    tar --sort=name --mtime=@1700000000 --owner=0 --group=0 --numeric-owner "$@"
+}
 (
     cd "$top"
     echo 2.0 >debian-binary
-    tar -C "$root/DEBIAN" --format=ustar --owner=0 --group=0 -cf control.tar ./control
+    archive -C "$root/DEBIAN" --format=ustar -cf control.tar ./control
     gzip -9n control.tar
     for tool in bzip2:bz2 lzma:lzma; do
-        tar -C "$root" --format=pax --exclude=./DEBIAN --owner=0 --group=0 -cf data.tar ./usr
+        archive -C "$root" --format=pax --pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime \
+            -cf data.tar ./usr
         "${tool%:*}" data.tar
-        rm -f "$here/deb/${tool%:*}.deb"
-        ar qcD "$here/deb/${tool%:*}.deb" debian-binary control.tar.gz "data.tar.${tool#*:}"
+        rm -f "$here/deb/${tool%:*}"
+        ar qcD "$here/deb/${tool%:*}" debian-binary control.tar.gz "data.tar.${tool#*:}"
     done
 )
 
