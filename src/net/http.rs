@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{SockRef, TcpKeepalive};
 
+use super::cores::cores;
 use super::epoll::{Epoll, Ready, Wake};
 use super::signals::Stop;
 use super::{clock, sys};
@@ -119,7 +120,7 @@ pub fn serve(
     stop: &Stop,
 ) -> io::Result<()> {
     prepare(listener)?;
-    let loops = (0..sys::cores().min(MAX_LOOPS)).map(|_| {
+    let loops = (0..cores().min(MAX_LOOPS)).map(|_| {
         let epoll = Epoll::new()?;
         epoll.add(stop.fd(), STOP, Wake::Readable).map(|()| epoll)
     });
@@ -133,7 +134,7 @@ pub fn serve(
         observer: observer.as_ref(),
         stop,
         // Alone on a core, it would wait for itself.
-        is_watched: AtomicBool::new(sys::cores() == 1),
+        is_watched: AtomicBool::new(cores() == 1),
     };
     let for_disk = Mutex::new(for_disk);
     thread::scope(|scope| {

@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod clock;
+mod cores;
 mod datagram;
 mod epoll;
 pub mod http;
@@ -23,4 +24,4 @@ pub mod terminal;
 pub mod tftp;
 mod vigil;
 
-pub(crate) use sys::cores;
+pub(crate) use cores::cores;

@@ -1,6 +1,6 @@
 //! The system calls that neither `std` nor `socket2` has, each behind a safe function.
 //!
-//! What is `unsafe` in this folder is here, but for epoll(7) and batches of datagrams, which have files of their own.
+//! What is `unsafe` in this folder is here, but for epoll(7), batches of datagrams and cores, which have files of their own.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -164,41 +164,6 @@ pub(super) fn unacknowledged(socket: BorrowedFd<'_>) -> io::Result<(u32, Duratio
     };
     check(result as isize)?;
     Ok((u32::try_from(queued).unwrap_or(0), Duration::from_millis(u64::from(info.tcpi_last_ack_recv))))
-}
-
-/// How many processors this process may run on; one when that cannot be told. The standard library's answer heeds quotas of
-/// containers, too, and is 9 KB.
-pub(crate) fn cores() -> usize {
-    // SAFETY: `cpu_set_t` is integers, for which all zeros is a value; the kernel fills at most its length.
-    let count = unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        let result = libc::sched_getaffinity(0, std::mem::size_of_val(&set), &mut set);
-        if result == 0 { libc::CPU_COUNT(&set) } else { 1 }
-    };
-    usize::try_from(count).map_or(1, |count| count.max(1))
-}
-
-/// Moves this thread to another core, if it may run there, when what came last on `socket` came on this one: whoever sends
-/// lives here too, or its interrupts do (socket(7) `SO_INCOMING_CPU`). It may come back.
-pub(super) fn leave_core_of(socket: BorrowedFd<'_>) {
-    let (mut core, mut len) = (-1, size_of::<libc::c_int>() as libc::socklen_t);
-    // SAFETY: the kernel writes one C int, reads and writes a set of processors of the length that it is told, and the number
-    // of the processor is within it.
-    unsafe {
-        let value = (&raw mut core).cast();
-        libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_INCOMING_CPU, value, &mut len);
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        let size = size_of_val(&set);
-        let result = libc::sched_getaffinity(0, size, &mut set);
-        let Ok(here) = usize::try_from(libc::sched_getcpu()) else { return };
-        if core != here as libc::c_int || result != 0 || libc::CPU_COUNT(&set) < 2 || here >= 8 * size {
-            return;
-        }
-        let mut others = set;
-        libc::CPU_CLR(here, &mut others);
-        libc::sched_setaffinity(0, size, &others);
-        libc::sched_setaffinity(0, size, &set);
-    }
 }
 
 /// Takes all capabilities but those of the mask `kept` from this thread and those it will start, and keeps programs that they

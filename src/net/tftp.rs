@@ -13,10 +13,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::clock;
+use super::cores::{cores, leave_core_of};
 use super::datagram::Inbox;
 use super::epoll::{Epoll, Ready, Wake};
 use super::signals::Stop;
-use super::sys;
 use super::vigil::Vigil;
 use crate::content::networks::Networks;
 use crate::content::{Library, Observer, Outcome, Protocol, Transfer};
@@ -92,7 +92,7 @@ pub fn serve(
         tools: Tools::default(),
         start: clock::now(),
         vigil: Vigil::default(),
-        may_watch: sys::cores() > 1,
+        may_watch: cores() > 1,
         served_at: Duration::ZERO,
     };
     let mut ready = Ready::default();
@@ -220,7 +220,7 @@ impl<'a> Server<'a> {
             && self.table.len() == 1
             && let Some(flight) = self.table.get_mut(number)
         {
-            sys::leave_core_of(flight.outlet().as_fd());
+            leave_core_of(flight.outlet().as_fd());
         }
         self.served_at = now;
     }
