@@ -23,9 +23,9 @@ demo: setup-demo build
 test: setup-test lint
 	cargo test --no-fail-fast --lib --bins --tests
 
+# Cargo formats what a `mod` names; the fuzz targets include their files.
 lint:
 	cargo fmt --check
-	# These are named by no `mod`, which is all that cargo looks at.
 	rustfmt --check tests/fuzz/*.rs tests/fuzz/checks/*.rs
 	cargo clippy --all-targets -- -D warnings
 
