@@ -114,12 +114,13 @@ impl Cache {
         Ok(())
     }
 
-    /// A new place, or that of the piece that nobody wanted for longest.
+    /// A new place, or that of the piece that nobody wanted for longest. None gives way to one that is wanted with it, however
+    /// scattered a file is.
     fn make_room(&mut self) -> usize {
         let limit = (self.transfers.max(1) * PIECES_EACH).min(MAX_PIECES);
         let oldest = self.pieces.iter().enumerate().min_by_key(|(_, piece)| piece.used_in);
         match oldest {
-            Some((at, piece)) if self.pieces.len() >= limit => {
+            Some((at, piece)) if self.pieces.len() >= limit && piece.used_in < self.loads => {
                 // After a failed read the key may be that of another piece.
                 if self.index.get(&piece.key) == Some(&at) {
                     self.index.remove(&piece.key);
@@ -293,6 +294,13 @@ mod tests {
             let start = start * 3 * PIECE_LEN;
             sent(&mut cache, &content, start..start + 40 * PIECE_LEN).unwrap();
         }
+        // Each of its sectors in another piece.
+        let extents: Vec<_> =
+            (0..184).map(|number| Extent { offset: number * PIECE_LEN, len: 512 }).collect();
+        let body = Body::Image(FileData::new(source, extents));
+        let scattered = Content { body, role: Role::Other, modified: 0 };
+        assert_eq!(sent(&mut cache, &scattered, 0..184 * 512).unwrap().len(), 184 * 512);
+        assert_eq!(cache.pieces.len(), 184);
     }
 
     #[test]
