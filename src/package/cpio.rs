@@ -11,7 +11,7 @@ use std::rc::Rc;
 use cpio::NewcReader;
 use cpio::newc::Entry as NewcEntry;
 
-use super::{Limits, PackageError};
+use super::{Files, Limits, PackageError};
 
 /// More entries than any package has: `kernel-devel` has some 20,000.
 const MAX_ENTRIES: u32 = 200_000;
@@ -45,22 +45,23 @@ impl<R: Read> Read for Budget<R> {
     }
 }
 
-/// Reads `archive` and keeps the wanted regular files. Stops as soon as there are `enough` of them.
+/// Reads `archive` and keeps the wanted regular files. Stops as soon as those are `enough`; else what follows the archive's
+/// trailer is read too, so that the decompressor gets to compare its checksum.
 ///
-/// Names lose their leading `./` or `/` before `wanted` sees them. Without that number all is read. What follows the archive's trailer is read too, so
-/// that the decompressor gets to compare its checksum.
+/// Names lose their leading `./` or `/` before `wanted` sees them.
 pub(super) fn extract(
     archive: impl Read,
     wanted: &dyn Fn(&str) -> bool,
-    enough: Option<usize>,
+    enough: &dyn Fn(&Files) -> bool,
     limits: Limits,
-) -> Result<BTreeMap<String, Vec<u8>>, PackageError> {
+) -> Result<Files, PackageError> {
     let left = Rc::new(Cell::new(0));
     let mut whole = limits.payload_bytes;
     let mut source = Budget { inner: archive, left: Rc::clone(&left) };
     let mut kept = Kept { limits, files: BTreeMap::new(), links: BTreeMap::new(), total: 0 };
     for _ in 0..MAX_ENTRIES {
-        if enough.is_some_and(|enough| kept.is_complete(enough)) {
+        // The bytes of hard links come late.
+        if kept.links.is_empty() && enough(&kept.files) {
             return Ok(kept.files);
         }
         left.set(MAX_HEAD);
@@ -93,18 +94,13 @@ type Inode = (u32, u32, u32);
 /// The wanted files so far.
 struct Kept {
     limits: Limits,
-    files: BTreeMap<String, Vec<u8>>,
+    files: Files,
     /// Wanted names whose bytes come with a later link: of hard links only the last carries them (cpio(5)).
     links: BTreeMap<Inode, Vec<String>>,
     total: u64,
 }
 
 impl Kept {
-    /// Whether there are `enough` files, with their bytes: those of hard links come late.
-    fn is_complete(&self, enough: usize) -> bool {
-        self.files.len() >= enough && self.links.is_empty()
-    }
-
     /// Under which names the contents of this entry are wanted.
     fn names(&mut self, head: &NewcEntry, wanted: &dyn Fn(&str) -> bool) -> Vec<String> {
         if head.mode() & TYPE_MASK != REGULAR {

@@ -10,7 +10,7 @@ use std::io::BufReader;
 
 use super::compression::{Compression, Packed};
 use super::sums::{self, Sum};
-use super::{Limits, PackageError, ar, tar};
+use super::{Files, Limits, PackageError, ar, tar};
 use crate::image::FileData;
 use crate::order;
 
@@ -59,15 +59,10 @@ impl Package {
     /// # Errors
     /// `Compression` when the payload is of a kind that is not supported, `Payload` when it is damaged, `TooLarge`
     /// when a limit is passed, `Read` when the image cannot be read.
-    pub fn extract(
-        &self,
-        wanted: &dyn Fn(&str) -> bool,
-        limits: Limits,
-    ) -> Result<BTreeMap<String, Vec<u8>>, PackageError> {
+    pub fn extract(&self, wanted: &dyn Fn(&str) -> bool, limits: Limits) -> Result<Files, PackageError> {
         let mut sums = self.sums();
         sums.retain(|path, _| wanted(path));
-        let enough = Some(sums.len()).filter(|count| *count > 0);
-        let files = unpack(&self.name, &self.data, wanted, enough, limits)?;
+        let files = unpack(&self.name, &self.data, wanted, &|files| sums::has_all(files, &sums), limits)?;
         sums::compare(&files, &sums)?;
         Ok(files)
     }
@@ -78,7 +73,7 @@ impl Package {
         let Some((name, data)) = &self.control else { return BTreeMap::new() };
         let is_sums = |name: &str| name == "md5sums";
         // A control member that cannot be read does not keep us from the files.
-        let mut files = unpack(name, data, &is_sums, Some(1), CONTROL).unwrap_or_default();
+        let mut files = unpack(name, data, &is_sums, &|files| !files.is_empty(), CONTROL).unwrap_or_default();
         let sums = files.remove("md5sums").unwrap_or_default();
         let sums = String::from_utf8_lossy(&sums);
         let lines = sums.lines().filter_map(|line| line.split_once("  "));
@@ -91,9 +86,9 @@ fn unpack(
     name: &str,
     data: &FileData,
     wanted: &dyn Fn(&str) -> bool,
-    enough: Option<usize>,
+    enough: &dyn Fn(&Files) -> bool,
     limits: Limits,
-) -> Result<BTreeMap<String, Vec<u8>>, PackageError> {
+) -> Result<Files, PackageError> {
     let mut head = [0; 6];
     let count = data.read_at(&mut head, 0).map_err(PackageError::Read)?;
     let suffix = name.split_once(".tar").map_or("", |(_, suffix)| suffix);

@@ -31,6 +31,9 @@ use crate::image::FileData;
 pub use error::PackageError;
 pub use file_name::FileName;
 
+/// Files by their paths, which have no leading `/` or `./`.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
 /// Unpacks the wanted files of a package; `path` tells by its end of which kind it is.
 ///
 /// # Errors
@@ -40,7 +43,7 @@ pub fn extract(
     data: &FileData,
     wanted: &dyn Fn(&str) -> bool,
     limits: Limits,
-) -> Result<BTreeMap<String, Vec<u8>>, PackageError> {
+) -> Result<Files, PackageError> {
     if path.ends_with(".deb") {
         deb::Package::open(data)?.extract(wanted, limits)
     } else {

@@ -12,7 +12,7 @@ use std::io::BufReader;
 
 use super::compression::{Compression, Packed};
 use super::sums::{self, Sum};
-use super::{Limits, PackageError, cpio};
+use super::{Files, Limits, PackageError, cpio};
 use crate::image::FileData;
 
 /// Magic of the lead.
@@ -45,6 +45,9 @@ const TYPE_STRING_ARRAY: u32 = 8;
 /// What the first four bits of a regular file's mode are (stat(2)).
 const REGULAR: u8 = 0o10;
 
+/// The flag of a file that belongs to the package and is not in it (`RPMFILE_GHOST` of rpm's `rpmfiles.h`).
+const GHOST: u32 = 1 << 6;
+
 /// Most files whose names are looked at, and what these may take in bytes. The kernel's headers have 20,000 in 600 KB.
 const MAX_FILES: usize = 200_000;
 const MAX_LIST: usize = 16 << 20;
@@ -55,6 +58,7 @@ const TAG_RELEASE: u32 = 1002;
 const TAG_ARCH: u32 = 1022;
 const TAG_FILE_MODES: u32 = 1030;
 const TAG_FILE_DIGESTS: u32 = 1035;
+const TAG_FILE_FLAGS: u32 = 1037;
 const TAG_DIRECTORY_INDEXES: u32 = 1116;
 const TAG_BASE_NAMES: u32 = 1117;
 const TAG_DIRECTORY_NAMES: u32 = 1118;
@@ -116,7 +120,7 @@ impl Package {
         format!("{}-{}-{}.{}", self.name, self.version, self.release, self.arch)
     }
 
-    /// The wanted regular files that the header lists, with their checksums; `None` when it lists none, as RPM 3 did not,
+    /// The wanted regular files that the header lists and the payload has, with their checksums; `None` when it lists none, as RPM 3 did not,
     /// or one of them has a checksum of another kind.
     fn sums(&self, wanted: &dyn Fn(&str) -> bool) -> Option<BTreeMap<String, Sum>> {
         let strings = |tag| self.header.bytes(&self.data, tag, TYPE_STRING_ARRAY);
@@ -124,17 +128,19 @@ impl Package {
         let indexes = self.header.bytes(&self.data, TAG_DIRECTORY_INDEXES, TYPE_INT32)?;
         let modes = self.header.bytes(&self.data, TAG_FILE_MODES, TYPE_INT16)?;
         let digests = strings(TAG_FILE_DIGESTS)?;
+        let flags = self.header.bytes(&self.data, TAG_FILE_FLAGS, TYPE_INT32).unwrap_or_default();
         let directories: Vec<&[u8]> = directories.split(|byte| *byte == 0).collect();
         let numbers = indexes.chunks_exact(4).zip(modes.chunks_exact(2));
         let texts = names.split(|byte| *byte == 0).zip(digests.split(|byte| *byte == 0));
         let mut sums = BTreeMap::new();
-        for ((name, digest), (index, mode)) in texts.zip(numbers) {
+        for (number, ((name, digest), (index, mode))) in texts.zip(numbers).enumerate() {
             let is_regular = mode.first().is_some_and(|high| high >> 4 == REGULAR);
             let directory = directories.get(usize::try_from(field(index, 0)).ok()?)?;
             let path = [directory, name].concat();
             let path = String::from_utf8_lossy(&path);
             let path = path.trim_start_matches('/');
-            if is_regular && wanted(path) {
+            let is_ghost = field(&flags, number.saturating_mul(4)) & GHOST != 0;
+            if is_regular && !is_ghost && wanted(path) {
                 sums.insert(path.to_owned(), Sum::parse(digest)?);
             }
         }
@@ -149,11 +155,7 @@ impl Package {
     /// # Errors
     /// `Compression` and `Format` when the payload is of a kind that is not supported, `Payload` when it is damaged,
     /// `TooLarge` when a limit is passed, `Read` when the image cannot be read.
-    pub fn extract(
-        &self,
-        wanted: &dyn Fn(&str) -> bool,
-        limits: Limits,
-    ) -> Result<BTreeMap<String, Vec<u8>>, PackageError> {
+    pub fn extract(&self, wanted: &dyn Fn(&str) -> bool, limits: Limits) -> Result<Files, PackageError> {
         // RPM before 4 had no tag for the format, and no other one.
         if let Some(format) = self.format.as_deref().filter(|format| *format != "cpio") {
             return Err(PackageError::Format(format.to_owned()));
@@ -164,9 +166,10 @@ impl Package {
         let compression = Compression::choose(self.compressor.as_deref(), head)?;
         let packed = Packed::new(&self.data, self.payload, limits);
         let archive = compression.unpack(BufReader::with_capacity(64 << 10, Box::new(packed)))?;
-        let sums = self.sums(wanted);
-        let files = cpio::extract(archive, wanted, sums.as_ref().map(BTreeMap::len), limits)?;
-        sums::compare(&files, &sums.unwrap_or_default())?;
+        let sums = self.sums(wanted).unwrap_or_default();
+        let files = cpio::extract(archive, wanted, &|files| sums::has_all(files, &sums), limits)?;
+        sums::compare(&files, &sums)?;
+        sums::expect_exactly(&files, &sums)?;
         Ok(files)
     }
 }

@@ -6,7 +6,7 @@ use std::io;
 use md5::{Digest, Md5};
 use sha2::Sha256;
 
-use super::PackageError;
+use super::{Files, PackageError};
 
 /// The checksum of one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,22 +41,38 @@ impl Sum {
     }
 }
 
+/// Whether all files that have checksums are there, so that what follows need not be read. It is not their number that
+/// counts: where a name is damaged another file may stand in for one of them.
+pub(super) fn has_all(files: &Files, sums: &BTreeMap<String, Sum>) -> bool {
+    !sums.is_empty() && files.len() >= sums.len() && sums.keys().all(|path| files.contains_key(path))
+}
+
 /// Files by their paths, and what they should be. What has no checksum here is not compared.
 ///
 /// # Errors
 /// `Payload` with the name of the first file that is another.
-pub(super) fn compare(
-    files: &BTreeMap<String, Vec<u8>>,
-    sums: &BTreeMap<String, Sum>,
-) -> Result<(), PackageError> {
+pub(super) fn compare(files: &Files, sums: &BTreeMap<String, Sum>) -> Result<(), PackageError> {
     let is_other = |(path, bytes): &(&String, &Vec<u8>)| sums.get(*path).is_some_and(|sum| !sum.is_of(bytes));
     match files.iter().find(is_other) {
         None => Ok(()),
-        Some((path, _)) => Err(PackageError::Payload(io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("{path} has another checksum than the package says"),
-        ))),
+        Some((path, _)) => Err(damaged(format!("{path} has another checksum than the package says"))),
     }
+}
+
+/// Files by their paths, and all that there are to be, if that is known.
+///
+/// # Errors
+/// `Payload` with the name of a file that is missing, or not one of them.
+pub(super) fn expect_exactly(files: &Files, sums: &BTreeMap<String, Sum>) -> Result<(), PackageError> {
+    let is_odd = |path: &&String| !(files.contains_key(*path) && sums.contains_key(*path));
+    match files.keys().chain(sums.keys()).find(is_odd).filter(|_| !sums.is_empty()) {
+        None => Ok(()),
+        Some(path) => Err(damaged(format!("{path} is not both on the package's list and in it"))),
+    }
+}
+
+fn damaged(text: String) -> PackageError {
+    PackageError::Payload(io::Error::new(io::ErrorKind::InvalidData, text))
 }
 
 #[cfg(test)]

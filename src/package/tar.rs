@@ -4,10 +4,9 @@
 //! Sources: GNU tar manual, "Basic Tar Format"; POSIX.1-2017 `pax`, "ustar Interchange Format" and "pax Extended
 //! Header"; what dpkg takes: dpkg `lib/dpkg/tarfn.c`.
 
-use std::collections::BTreeMap;
 use std::io::{self, Read};
 
-use super::{Limits, PackageError};
+use super::{Files, Limits, PackageError};
 
 const BLOCK: usize = 512;
 /// More entries than any package has.
@@ -39,22 +38,22 @@ struct Source<R> {
     limits: Limits,
 }
 
-/// Reads `archive` and keeps the wanted regular files; hard links are files too. Stops as soon as there are `enough`
-/// of them; without that number it reads to the end of everything, so that the decompressor compares its checksum.
+/// Reads `archive` and keeps the wanted regular files; hard links are files too. Stops as soon as those are `enough`; else it
+/// reads to the end of everything, so that the decompressor compares its checksum.
 ///
 /// Names lose their leading `./` or `/` before `wanted` sees them.
 pub(super) fn extract(
     archive: impl Read,
     wanted: &dyn Fn(&str) -> bool,
-    enough: Option<usize>,
+    enough: &dyn Fn(&Files) -> bool,
     limits: Limits,
-) -> Result<BTreeMap<String, Vec<u8>>, PackageError> {
+) -> Result<Files, PackageError> {
     let mut source = Source { inner: archive, left: limits.payload_bytes, limits };
-    let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    let mut files = Files::new();
     let mut total: u64 = 0;
     let mut told = Told::default();
     for _ in 0..MAX_ENTRIES {
-        if enough.is_some_and(|enough| files.len() >= enough) {
+        if enough(&files) {
             return Ok(files);
         }
         let Some(header) = source.header()? else {

@@ -14,7 +14,7 @@ pub(crate) struct Recipe<'a> {
     pub(crate) release: &'a str,
     /// As `%_binary_payload` has it, such as `w9.gzdio`.
     pub(crate) payload: &'a str,
-    /// Paths in the package, without a leading `/`, and their bytes.
+    /// Paths in the package, without a leading `/`, and their bytes. Before a path may stand what kind it is, and a space.
     pub(crate) files: &'a [(String, Vec<u8>)],
 }
 
@@ -44,10 +44,11 @@ pub(crate) fn build(recipe: &Recipe<'_>) -> Vec<u8> {
     let root = top.join("files");
     let mut list = String::new();
     for (path, bytes) in recipe.files {
+        let (kind, path) = path.split_once(' ').unwrap_or(("", path));
         let target = root.join(path);
         fs::create_dir_all(target.parent().unwrap()).unwrap();
         fs::write(target, bytes).unwrap();
-        writeln!(list, "/{path}").unwrap();
+        writeln!(list, "{kind} /{path}").unwrap();
     }
     let spec = top.join("package.spec");
     fs::write(&spec, spec_text(recipe, &root, &list)).unwrap();
