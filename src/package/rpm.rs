@@ -168,8 +168,7 @@ impl Package {
         let archive = compression.unpack(BufReader::with_capacity(64 << 10, Box::new(packed)))?;
         let sums = self.sums(wanted).unwrap_or_default();
         let files = cpio::extract(archive, wanted, &|files| sums::has_all(files, &sums), limits)?;
-        sums::compare(&files, &sums)?;
-        sums::expect_exactly(&files, &sums)?;
+        sums::compare(&files, &sums, !sums.is_empty())?;
         Ok(files)
     }
 }

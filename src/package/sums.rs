@@ -47,32 +47,28 @@ pub(super) fn has_all(files: &Files, sums: &BTreeMap<String, Sum>) -> bool {
     !sums.is_empty() && files.len() >= sums.len() && sums.keys().all(|path| files.contains_key(path))
 }
 
-/// Files by their paths, and what they should be. What has no checksum here is not compared.
+/// Files by their paths, and what they should be. Where these are all that there are to be, they are there `exactly`; else what
+/// has no checksum is not compared.
 ///
 /// # Errors
-/// `Payload` with the name of the first file that is another.
-pub(super) fn compare(files: &Files, sums: &BTreeMap<String, Sum>) -> Result<(), PackageError> {
-    let is_other = |(path, bytes): &(&String, &Vec<u8>)| sums.get(*path).is_some_and(|sum| !sum.is_of(bytes));
-    match files.iter().find(is_other) {
+/// `Payload` with the name of a file that is another.
+pub(super) fn compare(
+    files: &Files,
+    sums: &BTreeMap<String, Sum>,
+    exactly: bool,
+) -> Result<(), PackageError> {
+    let is_right = |path: &&String| match (files.get(*path), sums.get(*path)) {
+        (Some(bytes), Some(sum)) => sum.is_of(bytes),
+        _ => !exactly,
+    };
+    let missing = sums.keys().filter(|path| !files.contains_key(*path));
+    match files.keys().chain(missing).find(|path| !is_right(path)) {
         None => Ok(()),
-        Some((path, _)) => Err(damaged(format!("{path} has another checksum than the package says"))),
+        Some(path) => Err(PackageError::Payload(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("{path} is not what the package's list says"),
+        ))),
     }
-}
-
-/// Files by their paths, and all that there are to be, if that is known.
-///
-/// # Errors
-/// `Payload` with the name of a file that is missing, or not one of them.
-pub(super) fn expect_exactly(files: &Files, sums: &BTreeMap<String, Sum>) -> Result<(), PackageError> {
-    let is_odd = |path: &&String| !(files.contains_key(*path) && sums.contains_key(*path));
-    match files.keys().chain(sums.keys()).find(is_odd).filter(|_| !sums.is_empty()) {
-        None => Ok(()),
-        Some(path) => Err(damaged(format!("{path} is not both on the package's list and in it"))),
-    }
-}
-
-fn damaged(text: String) -> PackageError {
-    PackageError::Payload(io::Error::new(io::ErrorKind::InvalidData, text))
 }
 
 #[cfg(test)]

@@ -173,7 +173,7 @@ fn a_damaged_name_is_an_error_although_nothing_else_is() {
     let sound = build(&recipe("w.ufdio", &[("tftpboot/pxelinux.0".to_owned(), vec![b'x'; 100])]));
     let at = sound.windows(8).rposition(|window| window == b"pxelinux").unwrap();
     for (offset, byte, expected) in
-        [(0, b'P', "tftpboot/Pxelinux.0 is not"), (9, b'x', "tftpboot/pxelinux.0 is not")]
+        [(0, b'P', "tftpboot/Pxelinux.0 is not what"), (9, b'x', "tftpboot/pxelinux.0 is not what")]
     {
         let mut broken = sound.clone();
         broken[at + offset] = byte;

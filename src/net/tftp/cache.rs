@@ -3,7 +3,7 @@
 //! The image is read in pieces, of which some megabytes are kept however many transfers there are. Blocks are sent from
 //! where they lie here, without another copy.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -74,17 +74,18 @@ impl Cache {
             Body::Image(file) => file,
             Body::Memory(bytes) => {
                 let range = range.start as usize..range.end as usize;
-                return Ok(Parts(vec![bytes.get(range).ok_or(io::ErrorKind::UnexpectedEof)?].into()));
+                return Ok(Parts(vec![bytes.get(range).ok_or(io::ErrorKind::UnexpectedEof)?]));
             }
         };
-        let (mut parts, mut at) = (VecDeque::new(), range.start);
+        let (mut parts, mut at) = (Vec::new(), range.start);
         while at < range.end {
             let (key, wanted) = place(file, at, range.end)?;
             at += wanted.end - wanted.start;
             let piece = self.index.get(&key).and_then(|at| self.pieces.get(*at));
             let bytes = piece.and_then(|piece| piece.get(wanted));
-            parts.push_back(bytes.ok_or_else(|| io::Error::other("read, and gone again"))?);
+            parts.push(bytes.ok_or_else(|| io::Error::other("read, and gone again"))?);
         }
+        parts.reverse();
         Ok(Parts(parts))
     }
 
@@ -139,21 +140,21 @@ impl Piece {
     }
 }
 
-/// Bytes that lie in several places.
-pub(super) struct Parts<'a>(VecDeque<&'a [u8]>);
+/// Bytes that lie in several places, the first of them last.
+pub(super) struct Parts<'a>(Vec<&'a [u8]>);
 
 impl<'a> Parts<'a> {
     /// Moves the next `len` bytes to the packet that is begun.
     pub(super) fn push(&mut self, batch: &mut Batch<'a>, mut len: usize) {
         while len > 0
-            && let Some(part) = self.0.front_mut()
+            && let Some(part) = self.0.last_mut()
         {
             let (bytes, rest) = part.split_at(len.min(part.len()));
             batch.push(bytes);
             len -= bytes.len();
             *part = rest;
             if rest.is_empty() {
-                self.0.pop_front();
+                self.0.pop();
             }
         }
     }
