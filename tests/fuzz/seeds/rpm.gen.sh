@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes seeds/rpm/*.rpm: one tiny package for each payload, and one with a payload that is refused.
+# Makes seeds/rpm/*: one tiny package for each payload, and one with a payload that is refused.
 # Needs rpmbuild (apt-get install rpm). Same bytes for the same rpmbuild.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -30,5 +30,5 @@ for payload in w9.gzdio w2.xzdio w6.lzdio w3.zstdio w.ufdio w9.bzdio; do
         --define "_binary_payload $payload" --define "_buildhost pxego" \
         --define "use_source_date_epoch_as_buildtime 1" --define "clamp_mtime_to_source_date_epoch 1" \
         "$top/seed.spec" 2>/dev/null
-    mv "$top/RPMS/noarch/syslinux-seed-6.04-1.noarch.rpm" "$here/rpm/${payload#*.}.rpm"
+    mv "$top/RPMS/noarch/syslinux-seed-6.04-1.noarch.rpm" "$here/rpm/${payload#*.}"
 done

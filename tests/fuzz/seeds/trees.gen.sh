@@ -51,9 +51,9 @@ tree loaders/fat '' images/efiboot.img@fat/fat12
 tree loaders/debs '' pool/main/s/syslinux/pxelinux_6.04-1_all.deb@deb/zstd.deb \
     pool/main/s/shim-signed/shim-signed_1.44-1_amd64.deb@deb/gzip.deb \
     pool/main/g/grub-efi-amd64-signed/grub-efi-amd64-signed_1-2.06-1_amd64.deb@deb/xz.deb
-tree loaders/rpms '' Packages/s/syslinux-6.04-1.el9.x86_64.rpm@rpm/zstdio.rpm \
-    Packages/s/syslinux-nonlinux-6.04-1.el9.noarch.rpm@rpm/gzdio.rpm Packages/s/shim-x64-15.8-1.el9.x86_64.rpm@rpm/gzdio.rpm \
-    Packages/g/grub2-efi-x64-2.06-1.el9.x86_64.rpm@rpm/xzdio.rpm
+tree loaders/rpms '' Packages/s/syslinux-6.04-1.el9.x86_64.rpm@rpm/zstdio \
+    Packages/s/syslinux-nonlinux-6.04-1.el9.noarch.rpm@rpm/gzdio Packages/s/shim-x64-15.8-1.el9.x86_64.rpm@rpm/gzdio \
+    Packages/g/grub2-efi-x64-2.06-1.el9.x86_64.rpm@rpm/xzdio
 
 # Tables that tell of a partition where the check has one: behind the system area and the image.
 perl -e '
