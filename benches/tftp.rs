@@ -23,6 +23,7 @@ mod report;
 mod servers;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bad_wire::{BadWire, Weather};
@@ -353,6 +354,11 @@ fn loss(files: &Files) {
         };
         row(("", &[]), 15.0).print();
         row(("no loss", &without), 1.2).print();
+        for lab in &wires {
+            let tally = &lab.wire.tally;
+            let [sent, late] = [&tally.sent, &tally.late].map(|it| it.load(Ordering::Relaxed) as f64);
+            note(&format!("the wire was late by {:.0} us a frame", late / sent / 1e3));
+        }
         for lab in wires {
             lab.servers.into_iter().for_each(Server::stop);
         }
@@ -364,7 +370,7 @@ struct LossyLab<'a> {
     files: &'a Files,
     /// pxego and tftpd-hpa.
     servers: [Server; 2],
-    _wire: BadWire,
+    wire: BadWire,
 }
 
 impl<'a> LossyLab<'a> {
@@ -373,7 +379,7 @@ impl<'a> LossyLab<'a> {
         let wire = BadWire::between(&bench, weather, 1);
         plug(&bench);
         let servers = [Server::pxego(&bench.server, files, &[]), Server::hpa(&bench.server, files)];
-        Self { bench, files, servers, _wire: wire }
+        Self { bench, files, servers, wire }
     }
 
     /// What a server takes for ten megabytes; reckoned from what came until it was given up, where that is less.

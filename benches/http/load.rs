@@ -5,12 +5,24 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
+use memchr::memmem;
+
 use super::files::{self, FOLDER, SMALL};
+
+const LENGTH: &[u8] = b"\r\nContent-Length: ";
+
+/// Room for a head; what of the body comes with it is copied.
+const HEAD_ROOM: usize = 512;
 
 /// A connection that is kept open.
 pub(crate) struct Client {
     stream: TcpStream,
     buffer: Vec<u8>,
+}
+
+/// What asks for a file.
+pub(crate) fn request(file: u64) -> Vec<u8> {
+    format!("GET /{FOLDER}/{} HTTP/1.1\r\nHost: 192.168.100.1\r\n\r\n", files::name(file)).into_bytes()
 }
 
 impl Client {
@@ -21,24 +33,24 @@ impl Client {
         Self { stream, buffer: vec![0; 256 << 10] }
     }
 
-    pub(crate) fn ask(&mut self, file: u64) {
-        let name = files::name(file);
-        let request = format!("GET /{FOLDER}/{name} HTTP/1.1\r\nHost: 192.168.100.1\r\n\r\n");
-        self.stream.write_all(request.as_bytes()).unwrap();
+    pub(crate) fn ask(&mut self, request: &[u8]) {
+        self.stream.write_all(request).unwrap();
     }
 
-    /// The head of the answer, and how many bytes of the body came with it.
+    /// The length of the body, and where what came of it begins and ends in the buffer.
     fn head(&mut self) -> (u64, usize, usize) {
         let mut have = 0;
         loop {
-            let count = self.stream.read(&mut self.buffer[have..]).unwrap();
-            assert!(count > 0, "the server closed the connection");
+            let count = self.stream.read(&mut self.buffer[have..HEAD_ROOM]).unwrap();
+            assert!(count > 0, "the server closed the connection, or its head is too long");
             have += count;
-            let Some(end) = self.buffer[..have].windows(4).position(|it| it == b"\r\n\r\n") else { continue };
-            let head = std::str::from_utf8(&self.buffer[..end]).unwrap();
-            assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
-            let len = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap();
-            return (len.parse().unwrap(), end + 4, have);
+            let Some(end) = memmem::find(&self.buffer[..have], b"\r\n\r\n") else { continue };
+            let head = &self.buffer[..end];
+            assert!(head.starts_with(b"HTTP/1.1 200 OK\r\n"), "{}", String::from_utf8_lossy(head));
+            let len_at = memmem::find(head, LENGTH).unwrap() + LENGTH.len();
+            let digits = head[len_at..].iter().take_while(|byte| byte.is_ascii_digit());
+            let len = digits.fold(0, |len, digit| len * 10 + u64::from(digit - b'0'));
+            return (len, end + 4, have);
         }
     }
 
@@ -83,7 +95,7 @@ impl Client {
 pub(crate) fn verify_all(address: SocketAddr) {
     let mut client = Client::connect(address);
     for file in 0..=SMALL {
-        client.ask(file);
+        client.ask(&request(file));
         client.verify(file);
     }
 }
@@ -98,7 +110,7 @@ pub(crate) fn large(address: SocketAddr, connections: u32, times: u32) -> f64 {
                 .spawn_scoped(scope, || {
                     let mut client = Client::connect(address);
                     for _ in 0..times {
-                        client.ask(0);
+                        client.ask(&request(0));
                         client.take(0);
                     }
                 })
@@ -126,6 +138,8 @@ fn rate(connections: u32, times: u32, start: Instant) -> f64 {
 /// `requests` for small files over so many connections, one at a time on each. Returns requests a second.
 pub(crate) fn small(address: SocketAddr, connections: u32, requests: u32) -> f64 {
     let threads = connections.min(2);
+    let words: Vec<_> = (0..=SMALL).map(request).collect();
+    let words = &words;
     let start = Instant::now();
     std::thread::scope(|scope| {
         for thread in 0..threads {
@@ -142,7 +156,7 @@ pub(crate) fn small(address: SocketAddr, connections: u32, requests: u32) -> f64
                         if round < requests / connections {
                             next += 1;
                             *asked = next % SMALL + 1;
-                            client.ask(*asked);
+                            client.ask(&words[*asked as usize]);
                         }
                     }
                 }

@@ -42,6 +42,9 @@ pub struct Tally {
     pub doubled: AtomicU64,
     pub reordered: AtomicU64,
     pub corrupted: AtomicU64,
+    /// Frames that went on, and by how many nanoseconds too late in all.
+    pub sent: AtomicU64,
+    pub late: AtomicU64,
 }
 
 /// The wire. It ends when dropped.
@@ -145,7 +148,9 @@ impl Carrier {
         }
         let now = Instant::now();
         while self.waiting.peek().is_some_and(|Reverse((due, ..))| *due <= now) {
-            if let Some(Reverse((_, _, end, frame))) = self.waiting.pop() {
+            if let Some(Reverse((due, _, end, frame))) = self.waiting.pop() {
+                self.tally.sent.fetch_add(1, Ordering::Relaxed);
+                self.tally.late.fetch_add((now - due).as_nanos() as u64, Ordering::Relaxed);
                 // As on a real wire a frame may get lost.
                 // SAFETY: the kernel reads the frame only.
                 unsafe { libc::send(self.ends[1 - end].as_raw_fd(), frame.as_ptr().cast(), frame.len(), 0) };
