@@ -9,15 +9,12 @@ use socket2::SockRef;
 
 use crate::content::{Body, Content};
 use crate::http::respond::{Answer, Payload};
-use crate::image::{Extent, FileData};
+use crate::image::FileData;
 use crate::net::sys;
 
-/// Bytes of the image that pass through our own memory at once: those of short files and the first ones of files that come
-/// from the disk, which go out with the head in one system call, and all where the image's file system has no sendfile.
+/// Bytes of the image that pass through our own memory at once: the first ones of a file, which go out with the head in one
+/// system call (a package's metadata whole), and all of them where the image's file system has no sendfile.
 pub(super) const PIECE: usize = 64 << 10;
-
-/// A body that is no longer than this is copied: that takes less than handing its pages over.
-const SHORT: u64 = 4 << 10;
 
 /// Bytes for one client before another has its turn.
 const TURN: u64 = 2 << 20;
@@ -82,7 +79,6 @@ impl Outgoing {
     /// Sends what the socket takes. `piece` is room for [`PIECE`] bytes. Waits for the disk only if it `may_wait`.
     pub(super) fn send(&mut self, stream: &TcpStream, piece: &mut [u8], may_wait: bool) -> Stopped {
         let end = self.body.saturating_add(TURN);
-        let mut is_in_memory = false;
         loop {
             self.cork(stream);
             let result = match &self.answer.body {
@@ -95,14 +91,11 @@ impl Outgoing {
                     self.send_memory(stream, rest, true)
                 }
                 Payload::Part { content, start, len } => {
-                    let (at, may_wait) = (start.saturating_add(self.body), may_wait || is_in_memory);
-                    self.send_content(stream, content, at, *len, piece, may_wait)
+                    self.send_content(stream, content, start.saturating_add(self.body), *len, piece, may_wait)
                 }
             };
             match result {
                 Ok(Sent { head, body, is_all }) => {
-                    // It goes alone only when what follows it was just seen there.
-                    is_in_memory = head > 0 && body == 0;
                     self.head += head;
                     self.body += body;
                     if !is_all && !self.is_done() {
@@ -161,11 +154,6 @@ impl Outgoing {
             Some(image) if !has_head_left && !self.is_copied => {
                 send_extent(stream, image, file, at, left.min(TURN), may_wait)
             }
-            // What has to come from the disk is read before the head goes out: who is told of a failure needs no reset.
-            Some(image) if !may_wait && !self.is_copied && left > SHORT => {
-                cached_extent(image, file, at, left.min(TURN))?;
-                self.send_memory(stream, &[], false)
-            }
             image => {
                 let count = usize::try_from(left).unwrap_or(PIECE).min(piece.len());
                 let piece = piece.get_mut(..count).unwrap_or_default();
@@ -222,17 +210,6 @@ fn read(file: &FileData, image: Option<&File>, piece: &mut [u8], at: u64) -> Res
     }
 }
 
-/// Where the bytes of `file` from `at` on are, if `count` of them, or as many as lie there, are in memory.
-fn cached_extent(image: &File, file: &FileData, at: u64, count: u64) -> Result<Extent, Stopped> {
-    let extent = file.extent_at(at).ok_or_else(too_short)?;
-    // What lies last was read last.
-    let last = extent.offset.saturating_add(extent.len.min(count)).saturating_sub(1);
-    match sys::read_cached(image.as_fd(), &mut [0], last) {
-        Ok(1) => Ok(extent),
-        _ => Err(Stopped::Disk),
-    }
-}
-
 /// Up to `count` bytes of `file`, from `at` on, straight from the image.
 fn send_extent(
     stream: &TcpStream,
@@ -242,11 +219,16 @@ fn send_extent(
     count: u64,
     may_wait: bool,
 ) -> Result<Sent, Stopped> {
-    let extent = match may_wait {
-        true => file.extent_at(at).ok_or_else(too_short)?,
-        false => cached_extent(image, file, at, count)?,
-    };
-    let count = usize::try_from(extent.len.min(count)).unwrap_or(usize::MAX);
+    let extent = file.extent_at(at).ok_or_else(too_short)?;
+    let count = extent.len.min(count);
+    if !may_wait {
+        // What lies last was read last.
+        let last = extent.offset.saturating_add(count).saturating_sub(1);
+        if !matches!(sys::read_cached(image.as_fd(), &mut [0], last), Ok(1)) {
+            return Err(Stopped::Disk);
+        }
+    }
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
     match sys::send_file(stream.as_fd(), image.as_fd(), extent.offset, count) {
         Ok(0) => Err(too_short()),
         Ok(sent) => Ok(Sent { head: 0, body: sent as u64, is_all: sent == count }),
