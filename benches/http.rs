@@ -1,7 +1,7 @@
 //! HTTP against nginx, in turn, over a cable between two network namespaces: pxego from the image, nginx from the same tree
 //! unpacked. Needs root, and what `demo/setup.sh bench` installs.
 //!
-//! `cargo bench --bench http -- large` (or `small`, `crowd`) does a part of it.
+//! `cargo bench --bench http -- large` (or `small`, `crowd`) does a part of it; `large 16` that with so many connections.
 #![allow(unsafe_code, clippy::disallowed_methods, clippy::print_stdout)]
 
 use std::net::SocketAddr;
@@ -24,12 +24,21 @@ use netns::Bench;
 use report::{Row, median};
 use servers::{Bare, Server};
 
-/// How often each measurement is made; the middle one counts.
+/// How often each measurement is made, unless `RUNS` in the environment says otherwise; the middle one counts.
 const RUNS: usize = 5;
 
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|it| !it.starts_with('-')).collect();
-    let wants = |part: &str| wanted.is_empty() || wanted.iter().any(|it| it == part);
+    let (mut parts, mut connections) = (Vec::new(), Vec::new());
+    for word in std::env::args().skip(1).filter(|it| !it.starts_with('-')) {
+        match word.parse::<u32>() {
+            Ok(number) => connections.push(number),
+            Err(_) => parts.push(word),
+        }
+    }
+    if connections.is_empty() {
+        connections.extend([1, 16, 128]);
+    }
+    let wants = |part: &str| parts.is_empty() || parts.iter().any(|it| it == part);
     let files = Files::make();
     let bench = Bench::new();
     bench.client.ip("address add 192.168.100.2/24 dev eth0");
@@ -41,7 +50,11 @@ fn main() {
     let nginx = Server::nginx(&bench.server, &files);
     let bare = Bare::start(&bench.server, &files.image);
     let large = files.tree.join(files::FOLDER).join(files::name(0));
-    let both = Both { bench: &bench, pxego: &pxego, nginx: &nginx, large };
+    let runs = std::env::var("RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(RUNS);
+    let both = Both { bench: &bench, pxego: &pxego, nginx: &nginx, large, connections, runs };
+    for path in [&files.image, &both.large] {
+        files::read_anew(path);
+    }
     for server in [&pxego, &nginx] {
         bench.client.run(|| load::verify_all(server.address));
     }
@@ -62,6 +75,10 @@ struct Both<'a> {
     nginx: &'a Server,
     /// The large file, unpacked.
     large: std::path::PathBuf,
+    /// How many at once.
+    connections: Vec<u32>,
+    /// How often each measurement is made.
+    runs: usize,
 }
 
 impl Both<'_> {
@@ -73,7 +90,7 @@ impl Both<'_> {
             (rate, server.cpu() - before)
         };
         let mut figures = [Vec::new(), Vec::new()];
-        for _ in 0..RUNS {
+        for _ in 0..self.runs {
             figures[0].push(one(self.pxego));
             figures[1].push(one(self.nginx));
         }
@@ -81,7 +98,7 @@ impl Both<'_> {
     }
 
     fn large(&self, bare: &Bare) {
-        for connections in [1, 16, 128] {
+        for &connections in &self.connections {
             let times = (16 / connections).max(1);
             let gigabytes = f64::from(connections * times) * LARGE as f64 / 1e9;
             let [ours, theirs] = self.in_turn(|server| load::large(server.address, connections, times));
@@ -90,7 +107,7 @@ impl Both<'_> {
             let cpu = |runs: &[(f64, f64)]| runs.iter().map(|run| run.1 / gigabytes).collect::<Vec<_>>();
             row(&case, "CPU s/GB", false, (&cpu(&ours), &cpu(&theirs)), Some(0.9));
 
-            let limit: Vec<(f64, f64)> = (0..RUNS)
+            let limit: Vec<(f64, f64)> = (0..self.runs)
                 .map(|_| {
                     let before = bare.cpu();
                     let rate = self.bench.client.run(|| load::bare(bare.address, connections, times));
@@ -108,7 +125,7 @@ impl Both<'_> {
     }
 
     fn small(&self, bare: SocketAddr) {
-        for connections in [1, 16, 128] {
+        for &connections in &self.connections {
             let requests = if connections == 1 { 15_000 } else { 60_000 };
             let [ours, theirs] = self.in_turn(|server| load::small(server.address, connections, requests));
             let case = format!("3000 small files, {connections} connections");
@@ -117,7 +134,7 @@ impl Both<'_> {
                 runs.iter().map(|run| run.1 * 1e6 / f64::from(requests)).collect::<Vec<_>>()
             };
             row(&case, "CPU us/req", false, (&cpu(&ours), &cpu(&theirs)), None);
-            let limit: Vec<f64> = (0..RUNS)
+            let limit: Vec<f64> = (0..self.runs)
                 .map(|_| self.bench.client.run(|| load::small(bare, connections, requests)))
                 .collect();
             let (ours, case) = (first(&ours), format!("{case}, against a bare loop"));
@@ -129,7 +146,7 @@ impl Both<'_> {
     fn crowd(&self) {
         let file = std::fs::read(&self.large).unwrap();
         let path = format!("{}/{}", files::FOLDER, files::name(0));
-        let ratios: Vec<f64> = (0..RUNS)
+        let ratios: Vec<f64> = (0..self.runs)
             .map(|_| {
                 let times =
                     self.bench.client.run(|| crowd::crowd(self.pxego.address, (&path, &file), 500, 4 << 20));
