@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::TcpStream;
+use std::ops::Range;
 use std::os::fd::AsFd;
 
 use socket2::SockRef;
@@ -18,6 +19,9 @@ pub(super) const PIECE: usize = 64 << 10;
 
 /// Bytes for one client before another has its turn.
 const TURN: u64 = 2 << 20;
+
+/// A page of memory, in bytes; where they are larger, nothing is lost.
+const PAGE: u64 = 4096;
 
 /// How far an answer has come.
 #[derive(Debug)]
@@ -152,7 +156,7 @@ impl Outgoing {
         let has_head_left = self.head < self.answer.head.len();
         match file.source().as_file() {
             Some(image) if !has_head_left && !self.is_copied => {
-                send_extent(stream, image, file, at, left.min(TURN), may_wait)
+                send_extent(stream, image, file, at, left, may_wait)
             }
             image => {
                 let count = usize::try_from(left).unwrap_or(PIECE).min(piece.len());
@@ -210,21 +214,22 @@ fn read(file: &FileData, image: Option<&File>, piece: &mut [u8], at: u64) -> Res
     }
 }
 
-/// Up to `count` bytes of `file`, from `at` on, straight from the image.
+/// Some of the `left` bytes of `file` from `at` on, straight from the image.
 fn send_extent(
     stream: &TcpStream,
     image: &File,
     file: &FileData,
     at: u64,
-    count: u64,
+    left: u64,
     may_wait: bool,
 ) -> Result<Sent, Stopped> {
     let extent = file.extent_at(at).ok_or_else(too_short)?;
-    let count = extent.len.min(count);
+    let count = turn(extent.offset, extent.len.min(left));
     if !may_wait {
-        // What lies last was read last.
-        let last = extent.offset.saturating_add(count).saturating_sub(1);
-        if !matches!(sys::read_cached(image.as_fd(), &mut [0], last), Ok(1)) {
+        let asked = witness(extent.offset, count);
+        let mut room = [0; PAGE as usize + 1];
+        let room = room.get_mut(..(asked.end - asked.start) as usize).unwrap_or_default();
+        if !matches!(sys::read_cached(image.as_fd(), room, asked.start), Ok(read) if read == room.len()) {
             return Err(Stopped::Disk);
         }
     }
@@ -244,6 +249,20 @@ fn send_extent(
             stopped => stopped,
         }),
     }
+}
+
+/// How many of `left` bytes to send at once. The kernel sends page after page: a turn that ends inside one costs two pieces of
+/// it, and files of an image begin at any half of a page.
+fn turn(offset: u64, left: u64) -> u64 {
+    if left <= TURN { left } else { TURN - offset % PAGE }
+}
+
+/// What to ask for, to know of `count` bytes at `offset` whether they are in memory: what lies last was read last. The last page
+/// of a file may be there because of its neighbour on the image, so the one before it is asked about, too.
+fn witness(offset: u64, count: u64) -> Range<u64> {
+    let end = offset + count;
+    let of_last_page = (end % PAGE).min(count);
+    end - (of_last_page + 1).min(count)..end
 }
 
 fn too_short() -> Stopped {
@@ -269,5 +288,37 @@ fn stopped(error: io::Error) -> Stopped {
             Some(libc::ENOBUFS | libc::ENOMEM) => Stopped::Turn,
             _ => Stopped::Source(error),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn turns_end_with_a_page_unless_they_are_the_last() {
+        let (mut offset, mut left, mut turns) = (46_716_928 + 7, 5 * TURN + 123, 0);
+        while left > 0 {
+            let count = turn(offset, left);
+            assert!((1..=TURN).contains(&count));
+            (offset, left, turns) = (offset + count, left - count, turns + 1);
+            assert!(left == 0 || offset % PAGE == 0);
+        }
+        assert_eq!(turns, 6);
+    }
+
+    #[test]
+    fn a_page_that_is_the_files_alone_is_asked_about() {
+        for (offset, count, asked) in [
+            (4096, 8192, 12_287..12_288),
+            (2048, 10_241, 12_287..12_289),
+            (2048, 14_335, 12_287..16_383),
+            (2048, 100, 2048..2148),
+            (4096, 1, 4096..4097),
+            (4095, 2, 4095..4097),
+            (4095, 1, 4095..4096),
+        ] {
+            assert_eq!(witness(offset, count), asked, "{count} at {offset}");
+        }
     }
 }
