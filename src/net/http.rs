@@ -215,6 +215,7 @@ impl Server<'_> {
         while !self.stop.is_set() {
             match watch.wait(epoll, &mut ready) {
                 Ok(()) => {
+                    desk.turn = Some(clock::now());
                     for number in ready.numbers().filter(|number| *number != STOP) {
                         // One that is passed over is told of again.
                         self.seats

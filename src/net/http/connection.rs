@@ -30,11 +30,17 @@ pub(super) struct Desk<'a> {
     piece: Box<[u8]>,
     /// Whether this thread is there to wait for the disk.
     may_wait: bool,
+    /// When the turn began of a thread that never waits: a turn is short, and every look at the clock costs.
+    pub(super) turn: Option<Instant>,
 }
 
 impl<'a> Desk<'a> {
     pub(super) fn new(library: &'a dyn Library, observer: &'a dyn Observer, may_wait: bool) -> Self {
-        Self { library, observer, piece: vec![0; PIECE].into(), may_wait }
+        Self { library, observer, piece: vec![0; PIECE].into(), may_wait, turn: None }
+    }
+
+    fn now(&self) -> Instant {
+        self.turn.unwrap_or_else(clock::now)
     }
 }
 
@@ -117,7 +123,7 @@ impl Connection {
                     let before = sending.outgoing.body();
                     let stopped = sending.outgoing.send(&self.stream, &mut desk.piece, desk.may_wait);
                     if sending.outgoing.body() > before {
-                        self.since = clock::now();
+                        self.since = desk.now();
                     }
                     match stopped {
                         Stopped::Full | Stopped::Turn => return WRITABLE,
@@ -160,7 +166,8 @@ impl Connection {
                 Ok(None) => {}
                 Err(refused) => {
                     log::debug!("HTTP: {} refused: {refused}", self.peer);
-                    self.dismiss(respond::refuse(refused, self.inbox.is_head(), clock::unix_seconds()));
+                    let answer = respond::refuse(refused, self.inbox.is_head(), clock::unix_seconds());
+                    self.dismiss(answer, desk.now());
                     return Ok(());
                 }
             }
@@ -172,14 +179,14 @@ impl Connection {
             Received::End => return Err(Next::Over),
         }
         if matches!(self.phase, Phase::Idle) {
-            self.enter(Phase::Head);
+            self.enter(Phase::Head, desk.now());
         }
         Ok(())
     }
 
-    fn enter(&mut self, phase: Phase) {
+    fn enter(&mut self, phase: Phase, now: Instant) {
         self.phase = phase;
-        self.since = clock::now();
+        self.since = now;
     }
 
     fn begin(&mut self, desk: &Desk<'_>, request: Request) {
@@ -198,11 +205,8 @@ impl Connection {
         if let (Payload::Part { .. }, Some(role)) = (&answer.body, answer.role) {
             desk.observer.started(self.peer, Protocol::Http, name, role);
         }
-        self.enter(Phase::Sending(Box::new(Sending {
-            outgoing: Outgoing::new(answer),
-            request: Some(request),
-            queued: 0,
-        })));
+        let sending = Sending { outgoing: Outgoing::new(answer), request: Some(request), queued: 0 };
+        self.enter(Phase::Sending(Box::new(sending)), desk.now());
     }
 
     fn find(&self, desk: &Desk<'_>, request: &Request) -> Found {
@@ -219,9 +223,9 @@ impl Connection {
     }
 
     /// Sends a last answer.
-    fn dismiss(&mut self, answer: Answer) {
+    fn dismiss(&mut self, answer: Answer, now: Instant) {
         let sending = Sending { outgoing: Outgoing::new(answer), request: None, queued: 0 };
-        self.enter(Phase::Sending(Box::new(sending)));
+        self.enter(Phase::Sending(Box::new(sending)), now);
     }
 
     /// An answer went out. Returns what to wait for, or nothing when there is more to do.
@@ -240,14 +244,14 @@ impl Connection {
             if self.stream.shutdown(Shutdown::Write).is_err() {
                 return Some(Next::Over);
             }
-            self.enter(Phase::Lingering { left: LINGER_BYTES });
+            self.enter(Phase::Lingering { left: LINGER_BYTES }, desk.now());
             return None;
         }
         if self.inbox.is_empty() {
-            self.enter(Phase::Idle);
+            self.enter(Phase::Idle, desk.now());
             return Some(READABLE);
         }
-        self.enter(Phase::Head);
+        self.enter(Phase::Head, desk.now());
         None
     }
 
@@ -277,7 +281,8 @@ impl Connection {
             self.reset();
             return false;
         }
-        self.dismiss(respond::unavailable(503, "the image cannot be read\n", clock::unix_seconds()));
+        let answer = respond::unavailable(503, "the image cannot be read\n", clock::unix_seconds());
+        self.dismiss(answer, desk.now());
         true
     }
 
@@ -293,7 +298,7 @@ impl Connection {
             Phase::Idle => (passed >= patience.idle).then_some(Next::Over),
             Phase::Head if passed >= patience.head => {
                 let sentence = "the request took too long\n";
-                self.dismiss(respond::unavailable(408, sentence, clock::unix_seconds()));
+                self.dismiss(respond::unavailable(408, sentence, clock::unix_seconds()), now);
                 Some(self.advance(desk))
             }
             Phase::Head => None,
