@@ -6,6 +6,7 @@ mod dhcp_lab;
 #[path = "common/netns.rs"]
 mod netns;
 
+use std::collections::HashMap;
 use std::fs;
 use std::process::Command;
 
@@ -13,8 +14,8 @@ use dhcp_lab::{Lan, Pxego, SERVER, Scratch, lease};
 use netns::{Netns, run, wait_until};
 
 /// Capabilities that serving needs, by their numbers in `linux/capability.h`: files of others, low ports, the interface's
-/// addresses, raw sockets.
-const NEEDED: u64 = 1 << 1 | 1 << 2 | 1 << 10 | 1 << 12 | 1 << 13;
+/// addresses, raw sockets, to come before other programs.
+const NEEDED: u64 = 1 << 1 | 1 << 2 | 1 << 10 | 1 << 12 | 1 << 13 | 1 << 23;
 
 /// The value of a line of `/proc/PID/task/TID/status`.
 fn field<'a>(status: &'a str, name: &str) -> &'a str {
@@ -47,6 +48,33 @@ fn s14_rights_that_serving_does_not_need_are_given_up_for_good() {
     let mut addresses = Command::new("ip");
     let shown = run(addresses.args(["-n", server.name(), "-4", "address", "show", "dev", "eth0"])).stdout;
     assert!(shown.is_empty(), "{}", String::from_utf8_lossy(&shown));
+}
+
+/// A laptop may be busy with something else, or with the very virtual machines that boot.
+#[test]
+fn who_answers_block_by_block_comes_before_other_programs() {
+    let (lan, scratch) = (Lan::new(), Scratch::new("precedence"));
+    let server = lan.host("s");
+    let pxego = Pxego::start(&server, &scratch, &[]);
+    let places = || {
+        let mut places = HashMap::new();
+        for task in fs::read_dir(format!("/proc/{}/task", pxego.pid())).unwrap() {
+            let Ok(stat) = fs::read_to_string(task.unwrap().path().join("stat")) else { continue };
+            let (name, fields) = stat.split_once('(').unwrap().1.rsplit_once(')').unwrap();
+            // The 19th field of proc_pid_stat(5), counted from the name, which is the second.
+            places.insert(name.to_owned(), fields.split_whitespace().nth(16).unwrap().to_owned());
+        }
+        places
+    };
+    wait_until("both have gone ahead", || {
+        let places = places();
+        ["dhcp", "tftp"].iter().all(|name| places.get(*name).is_some_and(|place| place == "-10"))
+    });
+    let places = places();
+    for name in ["events", "http-0", "http-disk-0"] {
+        assert_eq!(places[name], "0", "{name} of {places:?}");
+    }
+    pxego.stop();
 }
 
 /// Whether `.treeinfo` comes by this protocol.

@@ -33,6 +33,7 @@ use crate::dhcp::{Now, destination::Destination};
 use crate::event::What;
 use crate::net::address::AddressGuard;
 use crate::net::clock;
+use crate::net::precedence;
 use crate::net::raw::{self, RawSocket};
 use crate::net::signals::{ReportSignal, Stop};
 
@@ -180,6 +181,7 @@ impl Running<'_> {
             self.tell_that_we_ask();
         }
         let mut buffer = vec![0; FRAME_LEN];
+        precedence::go_ahead();
         while !self.stop.is_set() {
             if let Some(foreign) = self.do_what_is_due() {
                 return Some(foreign);

@@ -49,6 +49,12 @@ impl Ready {
         self.count = 0;
     }
 
+    /// The numbers of those that there is something to read from.
+    pub(super) fn readable(&self) -> impl Iterator<Item = u64> {
+        let events = self.events[..self.count].iter();
+        events.filter(|event| event.events & Wake::Readable.events() != 0).map(|event| event.u64)
+    }
+
     /// The numbers, each once.
     pub(super) fn numbers(&self) -> impl ExactSizeIterator<Item = u64> {
         self.events[..self.count].iter().map(|event| event.u64)

@@ -14,6 +14,7 @@ mod netlink;
 mod packet_filter;
 mod port_owner;
 pub mod ports;
+pub mod precedence;
 pub mod privilege;
 pub mod random;
 pub mod raw;

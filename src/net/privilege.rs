@@ -77,8 +77,8 @@ pub fn check(needed: &[Capability], invocation: &Invocation) -> Result<(), NotPr
 }
 
 /// What root needs besides while it serves: media and folders of others, which come and go (`CAP_DAC_OVERRIDE`,
-/// `CAP_DAC_READ_SEARCH`).
-const FILES_OF_OTHERS: u32 = 1 << 1 | 1 << 2;
+/// `CAP_DAC_READ_SEARCH`), and to come before other programs ([`precedence`](super::precedence), `CAP_SYS_NICE`).
+const ALSO: u32 = 1 << 1 | 1 << 2 | 1 << 23;
 
 /// Gives up what serving does not need, for this thread and those it starts: to load modules, trace processes, mount.
 /// It helps as long as no other thread of the process has more.
@@ -86,8 +86,7 @@ const FILES_OF_OTHERS: u32 = 1 << 1 | 1 << 2;
 /// # Errors
 /// What the kernel says; then some of it may stay.
 pub fn shed() -> io::Result<()> {
-    let needed =
-        Capability::ALL.iter().fold(FILES_OF_OTHERS, |mask, capability| mask | 1 << *capability as u8);
+    let needed = Capability::ALL.iter().fold(ALSO, |mask, capability| mask | 1 << *capability as u8);
     sys::keep_capabilities(needed)
 }
 

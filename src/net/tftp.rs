@@ -16,6 +16,7 @@ use super::clock;
 use super::cores::{cores, leave_core_of};
 use super::datagram::Inbox;
 use super::epoll::{Epoll, Ready, Wake};
+use super::precedence::go_ahead;
 use super::signals::Stop;
 use super::vigil::Vigil;
 use crate::content::networks::Networks;
@@ -96,6 +97,7 @@ pub fn serve(
         served_at: Duration::ZERO,
     };
     let mut ready = Ready::default();
+    go_ahead();
     while !stop.is_set() {
         if let Err(error) = server.turn(&mut ready) {
             log::warn!("TFTP: {error}");
