@@ -53,6 +53,9 @@ fn s14_rights_that_serving_does_not_need_are_given_up_for_good() {
 /// A laptop may be busy with something else, or with the very virtual machines that boot.
 #[test]
 fn who_answers_block_by_block_comes_before_other_programs() {
+    // Whoever runs the tests may have given them a place, which pxego would keep.
+    let thread = fs::read_link("/proc/thread-self").unwrap();
+    run(Command::new("renice").args(["-n", "0", "-p"]).arg(thread.file_name().unwrap()));
     let (lan, scratch) = (Lan::new(), Scratch::new("precedence"));
     let server = lan.host("s");
     let pxego = Pxego::start(&server, &scratch, &[]);
