@@ -50,7 +50,7 @@ fn main() {
     let nginx = Server::nginx(&bench.server, &files);
     let bare = Bare::start(&bench.server, &files.image);
     let large = files.tree.join(files::FOLDER).join(files::name(0));
-    let runs = std::env::var("RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(RUNS);
+    let runs = report::runs(RUNS);
     let both = Both { bench: &bench, pxego: &pxego, nginx: &nginx, large, connections, runs };
     for path in [&files.image, &both.large] {
         files::read_anew(path);

@@ -166,8 +166,7 @@ impl<'a> Lab<'a> {
         let all: Vec<usize> =
             std::iter::once(0).chain(rivals.iter().copied()).chain(RIVALS + 1..self.servers.len()).collect();
         let (mut figures, mut costs) = (vec![Vec::new(); RIVALS + 2], vec![Vec::new(); RIVALS + 2]);
-        let runs = std::env::var("RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(RUNS);
-        for _ in 0..runs {
+        for _ in 0..report::runs(RUNS) {
             for at in &all {
                 let (rate, cost) = self.rate(&self.servers[*at], file, clients, shape);
                 figures[*at].push(rate);

@@ -23,6 +23,11 @@ pub struct Row<'a> {
     pub target: Option<f64>,
 }
 
+/// How often each measurement is made: as `RUNS` in the environment says, else `usual`.
+pub fn runs(usual: usize) -> usize {
+    std::env::var("RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
 /// The middle one of some figures; NaN of none.
 pub fn median(figures: &[f64]) -> f64 {
     let mut sorted = figures.to_vec();
