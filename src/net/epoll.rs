@@ -49,10 +49,9 @@ impl Ready {
         self.count = 0;
     }
 
-    /// The numbers of those that there is something to read from.
-    pub(super) fn readable(&self) -> impl Iterator<Item = u64> {
-        let events = self.events[..self.count].iter();
-        events.filter(|event| event.events & Wake::Readable.events() != 0).map(|event| event.u64)
+    /// Whether there is something to read from one of them.
+    pub(super) fn has_readable(&self) -> bool {
+        self.events[..self.count].iter().any(|event| event.events & Wake::Readable.events() != 0)
     }
 
     /// The numbers, each once.

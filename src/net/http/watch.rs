@@ -87,8 +87,8 @@ impl<'a> Watch<'a> {
         let only = numbers.next().filter(|_| numbers.len() == 0);
         let is_lone = only.is_some() && only == self.last;
         self.in_a_row = if is_lone { self.in_a_row.saturating_add(1) } else { 0 };
-        let asks = ready.readable().next().is_some();
-        self.precedence.set(if asks { is_lone } else { self.in_a_row < SINGLE });
+        let is_ahead = if ready.has_readable() { is_lone } else { self.in_a_row < SINGLE };
+        self.precedence.set(is_ahead);
         if is_lone {
             self.vigil.on_answer(self.served_at, self.now());
         } else {
